@@ -1,0 +1,108 @@
+// Package checkpoint keeps claims, plans, ledger and snapshots of the lanes in
+// ClickHouse, next to the facts they speak of. Nobody starts it; the pipeline
+// calls it in the order that docs/design.md, section 3 gives.
+package checkpoint
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// Kind of a ledger row.
+type Kind uint8
+
+const (
+	KindPlan Kind = iota // an ordinary epoch, also an idle one with empty ranges
+	KindGap              // ranges the log no longer has: lost_to_retention
+	KindDone             // repeats the last plan and says that it is done
+)
+
+// KindNames are the stored values.
+var KindNames = []string{"plan", "gap", "done"}
+
+// Plan is one row of epochs: what a lane is about to do, written before it is
+// done. The plan in force is the row with the greatest (Term, Seq); older ones
+// are found by following Prev.
+type Plan struct {
+	Lane      uint32
+	Term      uint64
+	Seq       uint64 // counts this term's rows
+	Epoch     uint64 // from 1
+	ID        schemas.ID
+	Prev      schemas.ID // plan id of the epoch before, zero for the first
+	Kind      Kind
+	Identity  string // topic identity, see Identity in docs/design.md
+	Ranges    schemas.Ranges
+	CRC       uint32 // of the input records
+	Watermark int64  // Unix ms
+	Transform uint32 // transform version
+	Snapshot  SnapshotRef
+	Done      []TableCount // of the epoch before (KindDone: of this epoch); nil: not done yet
+	Ledger    Counts       // of the epoch before (KindDone: of this epoch)
+}
+
+// TableCount says how many rows an epoch has in a table.
+type TableCount struct {
+	Table schemas.TableID
+	Rows  uint32
+}
+
+// Counts balance an epoch per topic: Consumed = Facts + Duplicates + Letters + Tombstones + Lost + Absent.
+// Late ones are among Facts. Absent are offsets without a record (control records, compaction, aborted).
+type Counts struct {
+	Facts, Duplicates, Letters, Tombstones, Late, Lost, Absent [schemas.NumTopics]int64
+}
+
+// SnapshotRef names a snapshot: state after that epoch under that plan.
+type SnapshotRef struct {
+	Epoch uint64
+	Plan  schemas.ID
+}
+
+// Snapshot is a stored state. Body is opaque to the store: the pipeline puts
+// version, checksum and compression inside.
+type Snapshot struct {
+	Lane uint32
+	Term uint64
+	SnapshotRef
+	Body []byte
+}
+
+// ErrBrokenChain: a plan names a predecessor that the ledger does not have.
+var ErrBrokenChain = errors.New("the ledger's chain of plans is broken")
+
+// Hash computes the plan's id: everything that decides the facts, nothing that
+// differs between owners (term, seq) or comes after (done, snapshot).
+func (p *Plan) Hash() schemas.ID {
+	b := make([]byte, 0, 160)
+	b = binary.BigEndian.AppendUint32(b, p.Lane)
+	b = binary.BigEndian.AppendUint64(b, p.Epoch)
+	b = append(b, p.Prev[:]...)
+	gap := byte(0)
+	if p.Kind == KindGap {
+		gap = 1
+	}
+	b = append(b, gap)
+	for _, r := range p.Ranges {
+		b = binary.BigEndian.AppendUint64(b, uint64(r.Start))
+		b = binary.BigEndian.AppendUint64(b, uint64(r.End))
+	}
+	b = binary.BigEndian.AppendUint32(b, p.CRC)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.Watermark))
+	b = binary.BigEndian.AppendUint32(b, p.Transform)
+	b = append(b, p.Identity...)
+	h := xxh3.Hash128(b)
+	var id schemas.ID
+	binary.BigEndian.PutUint64(id[:8], h.Hi)
+	binary.BigEndian.PutUint64(id[8:], h.Lo)
+	return id
+}
+
+func (p *Plan) String() string {
+	return fmt.Sprintf("lane %d epoch %d (%s, term %d/%d) %v", p.Lane, p.Epoch, KindNames[p.Kind], p.Term>>32, p.Seq, p.Ranges)
+}

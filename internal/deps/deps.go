@@ -1,0 +1,33 @@
+// Package deps pins dependencies while packages are being written.
+package deps
+
+import (
+	_ "github.com/ClickHouse/ch-go/compress"
+	_ "github.com/ClickHouse/ch-go/proto"
+	_ "github.com/ClickHouse/clickhouse-go/v2"
+	_ "github.com/apache/arrow/go/v17/arrow/array"
+	_ "github.com/apache/arrow/go/v17/arrow/ipc"
+	_ "github.com/axiomhq/hyperloglog"
+	_ "github.com/ebitengine/purego"
+	_ "github.com/goccy/go-yaml"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/uuid"
+	_ "github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/klauspost/compress/s2"
+	_ "github.com/pierrec/lz4/v4"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/prometheus/client_golang/prometheus/collectors"
+	_ "github.com/prometheus/client_golang/prometheus/testutil"
+	_ "github.com/prometheus/exporter-toolkit/web"
+	_ "github.com/santhosh-tekuri/jsonschema/v6"
+	_ "github.com/segmentio/kafka-go"
+	_ "github.com/segmentio/kafka-go/sasl/scram"
+	_ "github.com/segmentio/kafka-go/sasl/plain"
+	_ "github.com/spf13/cobra"
+	_ "github.com/twmb/franz-go/pkg/kfake"
+	_ "github.com/twmb/franz-go/pkg/kgo"
+	_ "github.com/zeebo/xxh3"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/term"
+)

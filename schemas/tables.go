@@ -1,0 +1,116 @@
+package schemas
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+)
+
+// TableID names a fact table; it indexes Tables.
+type TableID uint8
+
+const (
+	FactEvents TableID = iota
+	FactSessions
+	FactOrderEvents
+	FactOrderItems
+	FactRefunds
+	LateEvents
+	DeadLetters // last: it also receives the rows that another table refused
+	NumTables
+)
+
+// ColumnDef describes one column: its ClickHouse type decides the Arrow type.
+type ColumnDef struct {
+	Name    string
+	Type    string // ClickHouse type, as in the migrations
+	Comment string // meaning and unit; the migrations carry the same text
+}
+
+// Table describes one fact table as the transform fills it. The columns of
+// StampColumns come first in ClickHouse; the sink fills them.
+type Table struct {
+	Name    string
+	Columns []ColumnDef
+}
+
+// StampColumns stand in front of every fact table's own columns. They are the
+// identity of the row in the ledger and are written by the sink, because the
+// term is not known to the transform.
+var StampColumns = []ColumnDef{
+	{"lane", "UInt32", "lane = Kafka partition"},
+	{"term", "UInt64", "claim under which the row was inserted"},
+	{"epoch", "UInt64", "micro-batch of the lane, from 1"},
+	{"plan_id", "UUID", "hash of the plan of the epoch"},
+	{"epoch_row", "UInt32", "number of the row in this table and epoch, from 0"},
+	{"kafka_partition", "UInt32", "Kafka partition of the record"},
+}
+
+// Stamp is the identity that the sink writes in front of each row of an insert.
+type Stamp struct {
+	Lane   uint32
+	Term   uint64
+	Epoch  uint64
+	PlanID ID
+}
+
+// Facts is one table's rows of one epoch, column by column.
+type Facts interface {
+	Table() *Table
+	Columns() []Column // in the order of Table().Columns
+	Rows() int
+}
+
+// NewRecord wraps the facts as an Arrow record without copying the values. It
+// is valid until the facts are reset. A column of another length is a bug.
+func NewRecord(f Facts) arrow.Record {
+	t := f.Table()
+	cols := f.Columns()
+	arrays := make([]arrow.Array, len(cols))
+	schema := t.Arrow()
+	for i, c := range cols {
+		if c.Len() != f.Rows() {
+			panic(fmt.Sprintf("BUG: %s.%s has %d rows, want %d", t.Name, t.Columns[i].Name, c.Len(), f.Rows()))
+		}
+		arrays[i] = c.Arrow(schema.Field(i).Type)
+	}
+	rec := array.NewRecord(schema, arrays, int64(f.Rows()))
+	for _, a := range arrays {
+		a.Release()
+	}
+	return rec
+}
+
+// Arrow gives the schema of the table's own columns (without the stamp). Each
+// field carries its ClickHouse type as metadata "clickhouse".
+func (t *Table) Arrow() *arrow.Schema {
+	fields := make([]arrow.Field, len(t.Columns))
+	for i, c := range t.Columns {
+		typ, nullable := arrowType(c.Type)
+		fields[i] = arrow.Field{Name: c.Name, Type: typ, Nullable: nullable, Metadata: arrow.NewMetadata([]string{"clickhouse"}, []string{c.Type})}
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
+var arrowTypes = map[string]arrow.DataType{
+	"UInt8": arrow.PrimitiveTypes.Uint8, "Bool": arrow.PrimitiveTypes.Uint8,
+	"UInt16": arrow.PrimitiveTypes.Uint16, "Date": arrow.PrimitiveTypes.Uint16,
+	"UInt32": arrow.PrimitiveTypes.Uint32, "UInt64": arrow.PrimitiveTypes.Uint64, "Int64": arrow.PrimitiveTypes.Int64,
+	"UUID":                   &arrow.FixedSizeBinaryType{ByteWidth: 16},
+	"String":                 arrow.BinaryTypes.String,
+	"LowCardinality(String)": &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Uint8, ValueType: arrow.BinaryTypes.String},
+	"DateTime64(3)":          &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: "UTC"},
+	"Array(UInt64)":          arrow.ListOf(arrow.PrimitiveTypes.Uint64),
+}
+
+func arrowType(ch string) (arrow.DataType, bool) {
+	if ch == "Nullable(DateTime64(3))" {
+		return arrowTypes["DateTime64(3)"], true
+	}
+	t, ok := arrowTypes[ch]
+	if !ok {
+		panic("BUG: no Arrow type for ClickHouse type " + ch)
+	}
+	return t, false
+}
