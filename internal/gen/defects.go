@@ -1,0 +1,166 @@
+package gen
+
+import (
+	"bytes"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// record is a rendered event on its way to its arrival.
+type record struct {
+	topic   schemas.Topic
+	kind    schemas.Kind
+	fate    fate
+	reason  schemas.Reason // of a broken record
+	amount  int64          // payable, paid or refunded, minor units
+	at      int64          // when it happened, Unix ms
+	arrives int64
+	key     []byte
+	value   []byte
+	// value[timeFrom:timeTo] is the text of time, for defects.
+	timeFrom, timeTo int32
+}
+
+// fate is what happens to a record beside being itself.
+type fate uint8
+
+const (
+	fateNormal fate = iota
+	fateDuplicate
+	fateBroken
+	fateFuture
+	fateLate
+	fateTooLate
+)
+
+// travel decides how long the record is on its way from the client to Kafka.
+func (g *Generator) travel(r *record) {
+	d := &g.set.Defects
+	r.arrives = r.at + g.between(30, 900)
+	if d.Late+d.TooLate == 0 {
+		return
+	}
+	switch x := g.rng.Float64(); {
+	case x < d.Late:
+		r.fate = fateLate
+		r.arrives += g.between(10*60_000, 12*3600_000)
+	case x < d.Late+d.TooLate:
+		r.fate = fateTooLate
+		r.arrives += g.between(73*3600_000, 120*3600_000)
+	}
+}
+
+// send applies the defects and puts the record, and what accompanies it, in
+// the queue of arrivals.
+func (g *Generator) send(slot int32) {
+	d := &g.set.Defects
+	x := g.rng.Float64()
+	if x >= d.sum() {
+		g.deliver(slot)
+		return
+	}
+	r := g.records.at(slot)
+	switch {
+	case x < d.OutOfOrder:
+		// Only the way to Kafka is slow: with a pair of times the event time stays.
+		r.arrives += g.between(2000, 90_000)
+	case x < d.OutOfOrder+d.Future:
+		if r.topic == schemas.Clickstream && !bytes.Contains(r.value, []byte(`"senttime"`)) {
+			r.fate = fateFuture
+			copy(r.value[r.timeFrom:], "2031")
+		}
+	case x < d.OutOfOrder+d.Future+d.Duplicate:
+		g.duplicate(slot)
+	default:
+		g.breakCopy(slot)
+	}
+	g.deliver(slot)
+}
+
+func (d *Defects) sum() float64 {
+	return d.Duplicate + d.OutOfOrder + d.Future + d.Broken
+}
+
+func (g *Generator) deliver(slot int32) {
+	g.events++
+	g.arrivals.push(item{at: g.records.at(slot).arrives, seq: g.events, slot: slot})
+}
+
+// copyOf makes a second record with the same bytes.
+func (g *Generator) copyOf(slot int32) (int32, *record) {
+	second := g.records.take()
+	from, to := g.records.at(slot), g.records.at(second)
+	key, value := append(to.key[:0], from.key...), append(to.value[:0], from.value...)
+	*to = *from
+	to.key, to.value = key, value
+	return second, to
+}
+
+// duplicate delivers the record once more: a client's retry, seconds later or,
+// from an app that never saw the answer, hours.
+func (g *Generator) duplicate(slot int32) {
+	second, r := g.copyOf(slot)
+	r.fate = fateDuplicate
+	r.arrives += g.between(50, 20*60_000)
+	g.deliver(second)
+}
+
+// breakCopy sends a damaged relative of the record. The good one goes as well,
+// so that what must be counted stays known.
+func (g *Generator) breakCopy(slot int32) {
+	second, r := g.copyOf(slot)
+	copy(r.value[len(`{"id":"`):], "broken") // an id of its own
+	b := &breakages[g.rng.IntN(len(breakages))]
+	if b.topic != r.topic && !b.any {
+		b = &breakages[0]
+	}
+	r.fate, r.reason = fateBroken, b.reason
+	r.value = b.damage(r)
+	r.arrives += g.between(1, 5000)
+	g.deliver(second)
+}
+
+// breakage is one way to be wrong and the reason the decoder must give.
+type breakage struct {
+	reason schemas.Reason
+	topic  schemas.Topic
+	any    bool
+	damage func(*record) []byte
+}
+
+// insert adds a field before the closing brace.
+func insert(text string) func(*record) []byte {
+	return func(r *record) []byte { return append(append(r.value[:len(r.value)-1], text...), '}') }
+}
+
+// replace swaps the first occurrence of a text; every record has it.
+func replace(v []byte, old, with string) []byte {
+	return bytes.Replace(v, []byte(old), []byte(with), 1)
+}
+
+var breakages = []breakage{
+	{reason: schemas.ReasonBadJSON, any: true, damage: func(r *record) []byte { return r.value[:len(r.value)*2/3] }},
+	{reason: schemas.ReasonMissingRequired, any: true, damage: func(r *record) []byte { return replace(r.value, `"source":`, `"sauce":`) }},
+	{reason: schemas.ReasonBadType, any: true, damage: func(r *record) []byte { return replace(r.value, `"platform":"`, `"platform":["x"],"platform_was":"`) }},
+	{reason: schemas.ReasonBadTime, any: true, damage: func(r *record) []byte {
+		return append(append(append([]byte{}, r.value[:r.timeFrom]...), "1970-01-01T00:00:00.000Z"...), r.value[r.timeTo:]...)
+	}},
+	{reason: schemas.ReasonUnknownType, any: true, damage: func(r *record) []byte {
+		return replace(replace(r.value, `"type":"`, `"type":"warp_drive","was":"`), `"kind":`, `"kind":`)
+	}},
+	{reason: schemas.ReasonPII, any: true, damage: insert(`,"phone":"13800138000"`)},
+	{reason: schemas.ReasonWrongTopic, any: true, damage: func(r *record) []byte {
+		if r.topic == schemas.Clickstream {
+			return replace(r.value, `"type":"`, `"type":"order.updated","was":"`)
+		}
+		return replace(r.value, `"type":"`, `"type":"page_view","was":"`)
+	}},
+	{reason: schemas.ReasonUnknownTenant, any: true, damage: func(r *record) []byte {
+		return replace(replace(r.value, `"tenantid":`, `"tenant_was":`), `"partitionkey":`, `"tenantid":"nobody","partitionkey":`)
+	}},
+	{reason: schemas.ReasonBadCurrency, topic: schemas.OrdersTopic, damage: func(r *record) []byte { return replace(r.value, `"currency":"`, `"currency":"XX9","was":"`) }},
+	{reason: schemas.ReasonBadMoney, topic: schemas.OrdersTopic, damage: insert(`,"goods_amount":"12.345"`)},
+	{reason: schemas.ReasonTooManyItems, topic: schemas.OrdersTopic, damage: insert(`,"items":[` + manyItems + `]`)},
+}
+
+var manyItems = string(bytes.TrimSuffix(bytes.Repeat([]byte(`{"item_id":"S00001"},`), 201), []byte(",")))

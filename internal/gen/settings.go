@@ -1,0 +1,143 @@
+package gen
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// eventsPerVisit is the mean number of records a visit causes, its orders
+// included, measured over a simulated week; a test keeps it honest.
+const eventsPerVisit = 9.0
+
+// Settings decide the stream completely: same settings, same bytes.
+type Settings struct {
+	Seed  uint64
+	Start time.Time
+	// Rate is events per second averaged over a day, without duplicates and
+	// broken records. It builds up over the first minutes, as visits do.
+	Rate float64
+	// FlatDay switches the daily curve off, for measurements.
+	FlatDay bool
+	// Duration ends the stream at Start + Duration (0 = never). With Finish the
+	// visits and orders that have begun by then are told to their end.
+	Duration  time.Duration
+	Finish    bool
+	MaxEvents int64 // records in all, 0 = no limit
+
+	Zone     *time.Location // of the daily curve; nil = UTC+8
+	TenantID string         // written as tenantid unless empty
+	Currency string         // two-digit currency, default CNY
+	SKUs     int            // default 500
+	// KnownVisitors is how many visitors the shop already had: they may return.
+	KnownVisitors int
+
+	Defects   Defects
+	Incidents []Incident
+}
+
+// Defects are probabilities per event. The zero value is a perfect world.
+type Defects struct {
+	Duplicate  float64 // delivered once more, seconds to hours later
+	OutOfOrder float64 // up to 90 s behind its neighbours
+	Late       float64 // minutes to hours behind, for apps that were offline
+	TooLate    float64 // over 72 h behind
+	Future     float64 // client clock years ahead and no senttime to correct it
+	SkewedApps float64 // share of app visitors whose clock is wrong but who send senttime
+	Broken     float64 // an additional record that must become a dead letter
+}
+
+// Incident changes the shop's behaviour from From to To, to see an alert fire.
+type Incident struct {
+	From, To time.Duration // since Start
+	// PaymentFailure replaces the share of failing payment attempts if > 0.
+	PaymentFailure float64
+	// Conversion multiplies the willingness to add to cart and check out if > 0.
+	Conversion float64
+	// Traffic multiplies the number of visits if > 0; at most 1.
+	Traffic float64
+}
+
+// RealisticDefects are rates of the order that shops report.
+func RealisticDefects() Defects {
+	return Defects{
+		Duplicate: 0.004, OutOfOrder: 0.02, Late: 0.001, TooLate: 0.00002,
+		Future: 0.0001, SkewedApps: 0.03, Broken: 0.001,
+	}
+}
+
+func (s Settings) withDefaults() Settings {
+	if s.Rate <= 0 {
+		s.Rate = 100
+	}
+	if s.Zone == nil {
+		s.Zone = time.FixedZone("UTC+8", 8*3600)
+	}
+	if s.Currency == "" {
+		s.Currency = "CNY"
+	}
+	if s.SKUs <= 0 {
+		s.SKUs = 500
+	}
+	return s
+}
+
+// Validate reports every fault of settings a user typed, joined.
+func (s Settings) Validate() error {
+	var errs []error
+	if s.Start.IsZero() || s.Start.Year() < 2015 {
+		errs = append(errs, fmt.Errorf("start: must be a time from 2015 on (got %s): earlier events are refused as bad_time", s.Start.Format(time.RFC3339)))
+	}
+	if s.Rate < 0 || s.Rate > 1e7 {
+		errs = append(errs, fmt.Errorf("rate: must be between 0 and 10,000,000 events per second (got %g)", s.Rate))
+	}
+	if s.Duration < 0 {
+		errs = append(errs, fmt.Errorf("duration: must not be negative (got %s)", s.Duration))
+	}
+	if s.SKUs < 0 || s.SKUs > 100_000 {
+		errs = append(errs, fmt.Errorf("skus: must be between 1 and 100,000 (got %d)", s.SKUs))
+	}
+	for _, p := range []struct {
+		name  string
+		value float64
+	}{
+		{"duplicate", s.Defects.Duplicate},
+		{"out_of_order", s.Defects.OutOfOrder},
+		{"late", s.Defects.Late},
+		{"too_late", s.Defects.TooLate},
+		{"future", s.Defects.Future},
+		{"skewed_apps", s.Defects.SkewedApps},
+		{"broken", s.Defects.Broken},
+	} {
+		if p.value < 0 || p.value > 1 {
+			errs = append(errs, fmt.Errorf("defects.%s: must be between 0 and 1 (got %g)", p.name, p.value))
+		}
+	}
+	for i, in := range s.Incidents {
+		if in.To <= in.From {
+			errs = append(errs, fmt.Errorf("incidents[%d]: to (%s) must be after from (%s)", i, in.To, in.From))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// incident gives the factors that hold at now.
+func (g *Generator) incident() (failure, conversion, traffic float64) {
+	failure, conversion, traffic = 0.06, 1, 1
+	for _, in := range g.set.Incidents {
+		since := time.Duration(g.now-g.set.Start.UnixMilli()) * time.Millisecond
+		if since < in.From || since >= in.To {
+			continue
+		}
+		if in.PaymentFailure > 0 {
+			failure = in.PaymentFailure
+		}
+		if in.Conversion > 0 {
+			conversion *= in.Conversion
+		}
+		if in.Traffic > 0 {
+			traffic *= in.Traffic
+		}
+	}
+	return failure, conversion, traffic
+}

@@ -1,0 +1,259 @@
+package gen
+
+import "github.com/storepulse/storepulse/schemas"
+
+// visit is what every event of a visit carries.
+type visit struct {
+	profile
+	session  uint64
+	loggedIn uint64 // user now, 0 = anonymous
+	sequence uint64
+	bot      bool
+	test     bool
+}
+
+// shopper is one visit on its way through the shop.
+type shopper struct {
+	visit
+	number  uint64 // of the visitor
+	step    step
+	left    uint8 // browsing steps before patience ends
+	buyNow  bool
+	looking int32 // SKU on the page
+	cart    cart
+}
+
+type step uint8
+
+const (
+	stepLand step = iota
+	stepBrowse
+	stepItem
+	stepCart
+	stepCheckout
+	stepSubmit
+)
+
+// line is one product in a cart or an order.
+type line struct {
+	sku      int32
+	quantity int32
+}
+
+type cart struct {
+	lines [8]line
+	n     uint8
+}
+
+func (c *cart) add(l line) bool {
+	for i := range c.lines[:c.n] {
+		if c.lines[i].sku == l.sku {
+			c.lines[i].quantity += l.quantity
+			return true
+		}
+	}
+	if int(c.n) == len(c.lines) {
+		return false
+	}
+	c.lines[c.n] = l
+	c.n++
+	return true
+}
+
+func (c *cart) removeLast() line {
+	c.n--
+	return c.lines[c.n]
+}
+
+func (c *cart) items() []line { return c.lines[:c.n] }
+
+// beginVisit lets a new or a returning visitor in.
+func (g *Generator) beginVisit() {
+	_, _, traffic := g.incident()
+	if traffic < 1 && !g.chance(traffic) {
+		return
+	}
+	number := g.visitors
+	if g.visitors > 0 && g.chance(0.42) {
+		// Those who came lately are likelier to come back.
+		number = g.visitors - 1 - uint64(g.rng.Float64()*g.rng.Float64()*float64(g.visitors))
+	}
+	if _, busy := g.active[number]; busy {
+		number = g.visitors
+	}
+	if number == g.visitors {
+		g.visitors++
+	}
+	g.visits++
+	g.stats.Visits++
+	g.active[number] = struct{}{}
+
+	slot := g.shoppers.take()
+	s := g.shoppers.at(slot)
+	*s = shopper{visit: visit{profile: g.profileOf(number), session: mix(g.run ^ g.visits)}, number: number}
+	s.left = uint8(min(2+g.rng.ExpFloat64()*5, 60))
+	s.bot = (s.platform == schemas.PlatformWebPC || s.platform == schemas.PlatformH5) && g.chance(0.02)
+	s.test = g.chance(0.002)
+	if s.account && g.chance(0.5) {
+		s.loggedIn = s.user
+		if s.housemate != 0 && g.chance(0.4) {
+			s.loggedIn = s.housemate
+		}
+	}
+	g.wake(actorShopper, slot, g.now)
+}
+
+// stepShopper lets a visitor do the next thing and decides what follows.
+func (g *Generator) stepShopper(slot int32) {
+	s := g.shoppers.at(slot)
+	_, conversion, _ := g.incident()
+	leave := false
+	switch s.step {
+	case stepLand:
+		leave = g.land(s)
+	case stepBrowse:
+		leave = g.browse(s)
+	case stepItem:
+		g.decideOnItem(s, conversion)
+	case stepCart:
+		leave = g.lookAtCart(s, conversion)
+	case stepCheckout:
+		leave = g.checkOut(s, conversion)
+	case stepSubmit:
+		g.submit(s)
+		leave = true
+	}
+	if leave {
+		delete(g.active, s.number)
+		g.shoppers.free(slot)
+		return
+	}
+	// Most pages hold a visitor for seconds, few for minutes. One visit in many
+	// is left lying for longer than half an hour and becomes two sessions.
+	pause := g.between(3000, 60_000)
+	switch {
+	case s.bot:
+		pause = g.between(300, 1500)
+	case g.chance(0.002):
+		pause = g.between(31*60_000, 4*3600_000)
+	}
+	g.wake(actorShopper, slot, g.now+pause)
+}
+
+func (g *Generator) land(s *shopper) bool {
+	t := g.pickTouch(s.platform)
+	if t.landing == "product_detail" {
+		s.looking = g.shop.pick(g.rng)
+		g.pageView(&s.visit, t.landing, t, g.now)
+		g.viewItem(&s.visit, s.looking, g.now+30)
+		s.step = stepItem
+	} else {
+		g.pageView(&s.visit, t.landing, t, g.now)
+		s.step = stepBrowse
+	}
+	return !s.bot && g.chance(0.36)
+}
+
+func (g *Generator) browse(s *shopper) bool {
+	if s.left == 0 {
+		return true
+	}
+	s.left--
+	switch x := g.rng.Float64(); {
+	case x < 0.18:
+		g.pageView(&s.visit, "search", nil, g.now)
+		g.search(&s.visit, g.now+40)
+	case x < 0.36:
+		g.pageView(&s.visit, []string{"category", "category", "promotion", "content", "home", "account", "live", "order_list"}[g.rng.IntN(8)], nil, g.now)
+	case x < 0.41 && s.cart.n > 0:
+		s.step = stepCart
+		return false
+	default:
+		s.looking = g.shop.pick(g.rng)
+		g.pageView(&s.visit, "product_detail", nil, g.now)
+		g.viewItem(&s.visit, s.looking, g.now+30)
+		s.step = stepItem
+		return false
+	}
+	// Somebody else of the household takes the device over.
+	if s.housemate != 0 && s.loggedIn != 0 && g.chance(0.05) {
+		s.loggedIn = s.user ^ s.housemate ^ s.loggedIn
+		g.login(&s.visit, g.now+2000)
+	}
+	return false
+}
+
+func (g *Generator) decideOnItem(s *shopper, conversion float64) {
+	s.step = stepBrowse
+	if s.bot {
+		return
+	}
+	switch x := g.rng.Float64() / (s.eager * conversion); {
+	case x < 0.062:
+		l := line{s.looking, 1}
+		if g.chance(0.15) {
+			l.quantity = 2 + int32(g.rng.IntN(3))
+		}
+		if !s.cart.add(l) {
+			return
+		}
+		g.cartChange(&s.visit, schemas.KindAddToCart, l, g.now)
+		if g.chance(0.45) {
+			s.step = stepCart
+		}
+	case x < 0.068:
+		s.cart.n = 0
+		s.cart.add(line{s.looking, 1})
+		s.buyNow = true
+		s.step = stepCheckout
+	}
+}
+
+func (g *Generator) lookAtCart(s *shopper, conversion float64) bool {
+	g.pageView(&s.visit, "cart", nil, g.now)
+	g.viewCart(&s.visit, &s.cart, g.now+30)
+	if g.chance(0.12) {
+		g.cartChange(&s.visit, schemas.KindRemoveFromCart, s.cart.removeLast(), g.now+4000)
+	}
+	if s.cart.n == 0 {
+		s.step = stepBrowse
+		return false
+	}
+	switch x := g.rng.Float64(); {
+	case x < 0.52*conversion:
+		s.step = stepCheckout
+		return false
+	case x < 0.80:
+		s.step = stepBrowse
+		return false
+	}
+	return true
+}
+
+func (g *Generator) checkOut(s *shopper, conversion float64) bool {
+	at := g.now
+	if s.loggedIn == 0 && g.chance(0.8) {
+		s.loggedIn = s.user
+		g.login(&s.visit, at)
+		at += 1500
+	}
+	g.pageView(&s.visit, "checkout", nil, at)
+	g.beginCheckout(&s.visit, &s.cart, s.buyNow, at+30)
+	s.step = stepSubmit
+	return !g.chance(0.78 * min(conversion, 1))
+}
+
+// submit places the order: the client says so, and the order system.
+func (g *Generator) submit(s *shopper) {
+	slot := g.open.take()
+	o := g.open.at(slot)
+	g.orders++
+	*o = order{
+		visit: s.visit, number: mix(g.run^g.orders*0x9e3779b97f4a7c15) >> 24, cart: s.cart, created: g.now,
+	}
+	g.price(o)
+	g.orderSubmit(&o.visit, o, g.now)
+	g.orderCreated(o, g.now+120)
+	g.pageView(&o.visit, "payment", nil, g.now+900)
+	g.planPayment(slot)
+}
