@@ -1,0 +1,146 @@
+package produce
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/schemas"
+)
+
+var topics = [schemas.NumTopics]string{"ecom.clickstream.v1", "ecom.orders.v1"}
+
+func broker(t *testing.T, partitions int32) string {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topics[0], topics[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c.ListenAddrs()[0]
+}
+
+func TestEverythingArrivesWithItsTimeAndAVisitorStaysInOneLane(t *testing.T) {
+	addr := broker(t, 4)
+	start := time.Date(2026, 11, 10, 4, 0, 0, 0, time.UTC)
+	settings := gen.Settings{Seed: 7, Start: start, Rate: 50, MaxEvents: 20_000, Defects: gen.RealisticDefects()}
+	g := gen.New(settings)
+	w := NewWriter(Config{Brokers: []string{addr}, Topics: topics, BatchRecords: 1500})
+	if err := Run(t.Context(), w, g.Next, Pace{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(w.Counts().Records, g.Stats().Topics); d != "" {
+		t.Errorf("acknowledged against generated (-got +want):\n%s", d)
+	}
+
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topics[:]...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	lanes := map[string]int32{}
+	got := map[string]int{}
+	read := int64(0)
+	for read < g.Stats().Records {
+		for _, r := range cl.PollFetches(t.Context()).Records() {
+			read++
+			got[r.Timestamp.UTC().Format(time.RFC3339Nano)+" "+string(r.Value)]++
+			if lane, ok := lanes[string(r.Key)]; ok && lane != r.Partition {
+				t.Fatalf("key %s in partitions %d and %d", r.Key, lane, r.Partition)
+			}
+			lanes[string(r.Key)] = r.Partition
+		}
+	}
+	want := map[string]int{}
+	again := gen.New(settings)
+	for e := (gen.Event{}); again.Next(&e); {
+		want[e.Time.Format(time.RFC3339Nano)+" "+string(e.Value)]++
+	}
+	if d := cmp.Diff(got, want); d != "" {
+		t.Errorf("records (-got +want):\n%.2000s", d)
+	}
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	addr := broker(t, 1)
+	e := &gen.Event{Key: []byte("a"), Value: []byte("{}"), Time: time.Unix(1e9, 0)}
+	for _, c := range []struct {
+		name, addr, topic, want string
+		value                   []byte
+	}{
+		{"nobody listens", "127.0.0.1:1", topics[0], "is a broker listening at kafka.brokers?", e.Value},
+		{"no such topic", addr, "nowhere", "kafka.topics.clickstream", e.Value},
+		{"too large", addr, topics[0], "over the client's limit", make([]byte, 1<<20)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := NewWriter(Config{Brokers: []string{c.addr}, Topics: [schemas.NumTopics]string{c.topic, topics[1]}})
+			w.kafka.MaxAttempts = 1
+			e := &gen.Event{Key: e.Key, Value: c.value, Time: e.Time}
+			if err := w.Write(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			err := w.Close(t.Context())
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want it to contain %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestPacerKeepsTheSpacing(t *testing.T) {
+	arrivals := []time.Duration{0, time.Minute, time.Hour}
+	cases := []struct {
+		name string
+		pace Pace
+		want []time.Duration
+	}{
+		{"full speed", Pace{}, []time.Duration{0, 0, 0}},
+		{"real time", Pace{TimeLapse: 1}, []time.Duration{0, time.Minute, time.Hour}},
+		{"an hour in a minute", Pace{TimeLapse: 60}, []time.Duration{0, time.Second, time.Minute}},
+		{"two per second", Pace{Rate: 2}, []time.Duration{0, 500 * time.Millisecond, time.Second}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, begun := NewPacer(c.pace), time.Now()
+				for i, a := range arrivals {
+					time.Sleep(time.Until(p.At(time.Unix(1e9, 0).Add(a))))
+					if got := time.Since(begun); got != c.want[i] {
+						t.Errorf("record %d after %s, want %s", i, got, c.want[i])
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestCancelDrainsWhatIsHeld(t *testing.T) {
+	addr := broker(t, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	w := NewWriter(Config{Brokers: []string{addr}, Topics: topics})
+	n := 0
+	next := func(e *gen.Event) bool {
+		if n++; n == 100 {
+			cancel()
+		}
+		*e = gen.Event{Key: []byte("a"), Value: []byte("{}"), Time: time.Unix(1e9, 0)}
+		return true
+	}
+	if err := Run(ctx, w, next, Pace{}, nil); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want canceled", err)
+	}
+	if got := w.Counts().Total(); got != 100 {
+		t.Errorf("%d records acknowledged, want the 100 taken before the cancel was seen", got)
+	}
+}
