@@ -1,0 +1,67 @@
+# storepulse: everything that is built, run and checked. `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+GO ?= go
+PKGS ?= ./...
+DURATION ?=
+FUZZTIME ?= 10s
+BENCH ?= .
+KAFKA_ADDR := 127.0.0.1:19092
+
+.PHONY: help demo build test test-race test-kafka lint bench fuzz generate kafka kafka-start kafka-stop clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## the whole product on this machine: Kafka, ClickHouse and shoppers embedded (DURATION=2m to stop by itself)
+	bin/storepulse demo $(if $(DURATION),--duration $(DURATION))
+
+build: ## bin/storepulse
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/storepulse ./cmd/storepulse
+
+test: ## all tests, with what was skipped and why (PKGS=./transform/...)
+	$(GO) test -json -timeout 10m $(PKGS) | $(GO) run ./internal/tools/testsum
+
+test-race: ## all tests under the race detector
+	$(GO) test -race -json -timeout 30m $(PKGS) | $(GO) run ./internal/tools/testsum
+
+test-kafka: kafka-start ## the tests that need a real Kafka: starts it, runs them, stops it
+	trap 'tools/kafka/kafka.sh stop' EXIT; \
+	STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1 \
+		$(GO) test -json -count=1 -timeout 10m ./ingest/... ./internal/e2e/... | $(GO) run ./internal/tools/testsum
+
+lint: ## formatting, vet, staticcheck and the house rules
+	@files=$$($(GO) tool gofumpt -l .); if [ -n "$$files" ]; then \
+		echo "not formatted, run: go tool gofumpt -w $$(echo $$files)"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test ./internal/lint
+
+bench: ## benchmarks (BENCH=regexp, PKGS=./schemas)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -h '^func Fuzz' $$dir/*_test.go | sed 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/'); do \
+			echo "fuzz $$dir $$target for $(FUZZTIME)"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime '$(FUZZTIME)' "$$dir" < /dev/null; \
+		done; done
+
+generate: ## files made from Go: docs/metrics.md from the register of metrics
+	$(GO) test ./schemas -run '^TestMetricsPage$$' -update
+
+kafka: ## download a real Kafka for test-kafka, once
+	tools/kafka/kafka.sh install
+
+kafka-start: kafka ## start it on 127.0.0.1:19092
+	tools/kafka/kafka.sh start
+
+kafka-stop: ## stop it
+	tools/kafka/kafka.sh stop
+
+clean: ## remove what was built
+	rm -rf bin build
