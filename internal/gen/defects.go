@@ -2,6 +2,7 @@ package gen
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/storepulse/storepulse/schemas"
 )
@@ -67,7 +68,7 @@ func (g *Generator) send(slot int32) {
 	case x < d.OutOfOrder+d.Future:
 		if r.topic == schemas.Clickstream && !bytes.Contains(r.value, []byte(`"senttime"`)) {
 			r.fate = fateFuture
-			copy(r.value[r.timeFrom:], "2031")
+			copy(r.value[r.timeFrom:], "2032") // a leap year: the day exists
 		}
 	case x < d.OutOfOrder+d.Future+d.Duplicate:
 		g.duplicate(slot)
@@ -128,39 +129,40 @@ type breakage struct {
 	damage func(*record) []byte
 }
 
-// insert adds a field before the closing brace.
-func insert(text string) func(*record) []byte {
-	return func(r *record) []byte { return append(append(r.value[:len(r.value)-1], text...), '}') }
+// set gives a field another value, or adds it: a record must not hold a name twice.
+func set(name, value string) func(*record) []byte {
+	return func(r *record) []byte {
+		if old := `"` + name + `":`; bytes.Contains(r.value, []byte(old)) {
+			r.value = replace(r.value, old, `"`+name+`_was":`)
+		}
+		return append(append(r.value[:len(r.value)-1], `,"`+name+`":`+value...), '}')
+	}
 }
 
-// replace swaps the first occurrence of a text; every record has it.
+// replace swaps the first occurrence of a text.
 func replace(v []byte, old, with string) []byte {
 	return bytes.Replace(v, []byte(old), []byte(with), 1)
 }
 
+// breakages are chosen from anew for every broken record. Those of the orders
+// topic alone fall back to the first where they do not fit.
 var breakages = []breakage{
 	{reason: schemas.ReasonBadJSON, any: true, damage: func(r *record) []byte { return r.value[:len(r.value)*2/3] }},
 	{reason: schemas.ReasonMissingRequired, any: true, damage: func(r *record) []byte { return replace(r.value, `"source":`, `"sauce":`) }},
-	{reason: schemas.ReasonBadType, any: true, damage: func(r *record) []byte { return replace(r.value, `"platform":"`, `"platform":["x"],"platform_was":"`) }},
-	{reason: schemas.ReasonBadTime, any: true, damage: func(r *record) []byte {
-		return append(append(append([]byte{}, r.value[:r.timeFrom]...), "1970-01-01T00:00:00.000Z"...), r.value[r.timeTo:]...)
-	}},
-	{reason: schemas.ReasonUnknownType, any: true, damage: func(r *record) []byte {
-		return replace(replace(r.value, `"type":"`, `"type":"warp_drive","was":"`), `"kind":`, `"kind":`)
-	}},
-	{reason: schemas.ReasonPII, any: true, damage: insert(`,"phone":"13800138000"`)},
+	{reason: schemas.ReasonBadType, any: true, damage: set("platform", `["h5"]`)},
+	{reason: schemas.ReasonBadTime, any: true, damage: set("time", `"1970-01-01T00:00:00.000Z"`)},
+	{reason: schemas.ReasonUnknownType, any: true, damage: set("type", `"warp_drive"`)},
+	{reason: schemas.ReasonPII, any: true, damage: set("phone", `"13800138000"`)},
 	{reason: schemas.ReasonWrongTopic, any: true, damage: func(r *record) []byte {
 		if r.topic == schemas.Clickstream {
-			return replace(r.value, `"type":"`, `"type":"order.updated","was":"`)
+			return set("type", `"order.updated"`)(r)
 		}
-		return replace(r.value, `"type":"`, `"type":"page_view","was":"`)
+		return set("type", `"page_view"`)(r)
 	}},
-	{reason: schemas.ReasonUnknownTenant, any: true, damage: func(r *record) []byte {
-		return replace(replace(r.value, `"tenantid":`, `"tenant_was":`), `"partitionkey":`, `"tenantid":"nobody","partitionkey":`)
-	}},
-	{reason: schemas.ReasonBadCurrency, topic: schemas.OrdersTopic, damage: func(r *record) []byte { return replace(r.value, `"currency":"`, `"currency":"XX9","was":"`) }},
-	{reason: schemas.ReasonBadMoney, topic: schemas.OrdersTopic, damage: insert(`,"goods_amount":"12.345"`)},
-	{reason: schemas.ReasonTooManyItems, topic: schemas.OrdersTopic, damage: insert(`,"items":[` + manyItems + `]`)},
+	{reason: schemas.ReasonUnknownTenant, any: true, damage: set("tenantid", `"nobody"`)},
+	{reason: schemas.ReasonBadCurrency, topic: schemas.OrdersTopic, damage: set("currency", `"XX9"`)},
+	{reason: schemas.ReasonBadMoney, topic: schemas.OrdersTopic, damage: set("goods_amount", `"12.345"`)},
+	{reason: schemas.ReasonTooManyItems, topic: schemas.OrdersTopic, damage: set("items", `[`+manyItems+`]`)},
 }
 
-var manyItems = string(bytes.TrimSuffix(bytes.Repeat([]byte(`{"item_id":"S00001"},`), 201), []byte(",")))
+var manyItems = strings.TrimSuffix(strings.Repeat(`{"item_id":"S00001"},`, 201), ",")

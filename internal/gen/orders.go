@@ -134,11 +134,11 @@ func (g *Generator) outcome(slot int32) {
 	}
 }
 
-// The order system gives every event of an order the next version.
+// next gives the version of the next event; the order system counts them.
 func (o *order) next() uint64 {
 	o.version++
 	return o.version
 }
 
-// client says whether the order's own payment page reports the method.
+// methodName is how the buyer pays.
 func (o *order) methodName() string { return schemas.PaymentMethodNames[o.method] }
