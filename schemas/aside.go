@@ -130,3 +130,28 @@ func (d *Letters) Columns() []Column {
 
 // Reset empties the columns and keeps their memory.
 func (d *Letters) Reset() { resetAll(d.Columns()) }
+
+// MaxLetterBytes bounds what a dead letter keeps of its record.
+const MaxLetterBytes = 64 << 10
+
+// AppendRefused adds the dead letter of a row that a table will never take.
+// rec is the record it came from, nil where the watermark caused the row.
+func (d *Letters) AppendRefused(topic Topic, offset int64, table TableID, row uint32, detail string, rec *Record) {
+	if rec == nil {
+		rec = &Record{}
+	}
+	d.Topic.Append(uint8(topic))
+	d.Offset.Append(offset)
+	d.Reason.Append(uint8(ReasonRefused))
+	d.Field.Append(nil)
+	d.Detail.AppendString(detail[:min(len(detail), 500)])
+	d.EventID.Append(nil)
+	d.Type.Append(nil)
+	d.Received.Append(rec.Timestamp)
+	d.Day.Append(uint16(max(0, rec.Timestamp/86_400_000)))
+	d.Key.Append(rec.Key)
+	d.Value.Append(rec.Value[:min(len(rec.Value), MaxLetterBytes)])
+	d.ValueBytes.Append(uint32(len(rec.Value)))
+	d.RefusedTable.AppendString(TableName(table))
+	d.RefusedRow.Append(row)
+}

@@ -53,7 +53,15 @@ type Stamp struct {
 	Term   uint64
 	Epoch  uint64
 	PlanID ID
+	// Numbers are the epoch_row values of the record's rows; nil numbers them
+	// by their place. Dead letters of refused rows use it (see RefusedNumber).
+	Numbers []uint32
 }
+
+// RefusedNumber is the epoch_row of the dead letter that stands for a refused
+// row: apart from the numbers of ordinary dead letters, and the same whenever
+// the same row is refused. A table has below 2^24 rows an epoch.
+func RefusedNumber(t TableID, row uint32) uint32 { return 1<<31 | uint32(t)<<24 | row }
 
 // Facts is one table's rows of one epoch, column by column.
 type Facts interface {
@@ -113,4 +121,24 @@ func arrowType(ch string) (arrow.DataType, bool) {
 		panic("BUG: no Arrow type for ClickHouse type " + ch)
 	}
 	return t, false
+}
+
+// TableName gives the name of a fact table.
+func TableName(t TableID) string {
+	return [NumTables]string{
+		EventsTable.Name, SessionsTable.Name, OrdersTable.Name, OrderItemsTable.Name, RefundsTable.Name, LateTable.Name, LettersTable.Name,
+	}[t]
+}
+
+// Position gives the Kafka position of a row; every table has topic and offset
+// as its first two columns.
+func Position(f Facts, row int) (Topic, int64) {
+	cols := f.Columns()
+	return Topic(cols[0].(*Dict).Index[row]), (*cols[1].(*Fixed[int64]))[row]
+}
+
+// RowPosition is where the record of a row stood in Kafka.
+type RowPosition struct {
+	Topic  Topic
+	Offset int64
 }

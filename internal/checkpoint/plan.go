@@ -20,10 +20,33 @@ const (
 	KindPlan Kind = iota // an ordinary epoch, also an idle one with empty ranges
 	KindGap              // ranges the log no longer has: lost_to_retention
 	KindDone             // repeats the last plan and says that it is done
+	KindGapDone          // repeats the last gap and says that it is done
 )
 
 // KindNames are the stored values.
-var KindNames = []string{"plan", "gap", "done"}
+var KindNames = []string{"plan", "gap", "done", "gap_done"}
+
+// Done says that the row speaks of its own epoch as finished.
+func (k Kind) Done() bool { return k == KindDone || k == KindGapDone }
+
+// Gap says that the epoch's ranges were lost to retention.
+func (k Kind) Gap() bool { return k == KindGap || k == KindGapDone }
+
+// WithDone is the kind of the row that says the epoch is done.
+func (k Kind) WithDone() Kind {
+	if k.Gap() {
+		return KindGapDone
+	}
+	return KindDone
+}
+
+// WithoutDone is the kind of the plan itself.
+func (k Kind) WithoutDone() Kind {
+	if k.Gap() {
+		return KindGap
+	}
+	return KindPlan
+}
 
 // Plan is one row of epochs: what a lane is about to do, written before it is
 // done. The plan in force is the row with the greatest (Term, Seq); older ones
@@ -42,8 +65,8 @@ type Plan struct {
 	Watermark int64  // Unix ms
 	Transform uint32 // transform version
 	Snapshot  SnapshotRef
-	Done      []TableCount // of the epoch before (KindDone: of this epoch); nil: not done yet
-	Ledger    Counts       // of the epoch before (KindDone: of this epoch)
+	Done      []TableCount // of the epoch before (done rows: of this epoch); nil: not done yet
+	Ledger    Counts       // of the epoch before (done rows: of this epoch)
 }
 
 // TableCount says how many rows an epoch has in a table.
@@ -84,7 +107,7 @@ func (p *Plan) Hash() schemas.ID {
 	b = binary.BigEndian.AppendUint64(b, p.Epoch)
 	b = append(b, p.Prev[:]...)
 	gap := byte(0)
-	if p.Kind == KindGap {
+	if p.Kind.Gap() {
 		gap = 1
 	}
 	b = append(b, gap)

@@ -1,0 +1,263 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/storepulse/storepulse/ingest"
+	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// claim makes this worker the lane's owner: docs/design.md, section 3, Claim.
+func (l *Lane) claim(ctx context.Context) error {
+	led := l.deps.Ledger
+	l.term, l.seq = 0, 0
+	l.deps.Metrics.claimed()
+
+	// 1. A program that cannot run the last plan stops here, before it fences
+	// anybody. Then the next claim number, with a random part of its own.
+	head, err := led.Head(ctx, l.id)
+	if err != nil {
+		return fmt.Errorf("read the ledger's head: %w", err)
+	}
+	if head != nil && !l.deps.Rules.Runs(int(head.Transform)) {
+		return stopf("the last plan was made with transform version %d, this program runs version %d: start a release that runs both, let it finish the epoch, then try again", head.Transform, l.deps.Rules.Current)
+	}
+	greatest, err := led.MaxTerm(ctx, l.id)
+	if err != nil {
+		return fmt.Errorf("read the greatest term: %w", err)
+	}
+	term := (greatest>>32+1)<<32 | uint64(l.deps.Random())
+	if err := led.Claim(ctx, l.id, term, l.cfg.Worker); err != nil {
+		return fmt.Errorf("claim: %w", err)
+	}
+	owner, err := led.Owner(ctx, l.id)
+	if err != nil {
+		return fmt.Errorf("read the claim back: %w", err)
+	}
+	if owner != term {
+		return errLost
+	}
+
+	// 2. Drain: an insert that had begun before the fence may still land. Only
+	// after it is gone do the ledger and the rows stand still.
+	if err := led.Drain(ctx, l.id, term); err != nil {
+		return fmt.Errorf("wait for the former owner's inserts: %w", err)
+	}
+	l.term = term
+	return nil
+}
+
+// recover brings the lane to the end of its ledger: one code path, always
+// after a claim.
+func (l *Lane) recover(ctx context.Context) error {
+	began := l.deps.Now()
+	head, err := l.deps.Ledger.Head(ctx, l.id)
+	if err != nil {
+		return fmt.Errorf("read the ledger's head: %w", err)
+	}
+	start, end, err := l.src.Bounds(ctx)
+	if err != nil {
+		return fmt.Errorf("read the log's bounds: %w", err)
+	}
+	l.snap = snapshotter{at: began, commit: began}
+	l.last, l.said, l.counted = nil, true, outcome{}
+	if head == nil {
+		l.state, l.pos = l.deps.Rules.New(), start
+		l.log.Info("lane starts", "from", start)
+		return nil
+	}
+	if err := l.sameTopic(head, end); err != nil {
+		return err
+	}
+
+	// 1. The snapshot named by the last plan, else an older one, else the
+	// oldest epoch whose input Kafka still has.
+	plans, err := l.restore(ctx, head, start)
+	if err != nil {
+		return err
+	}
+	// 2. and 3. Re-run what came after it; the last plan may be in doubt.
+	for i := range plans {
+		// Who says what an epoch gave: the plan after it, or its own done row.
+		done := i+1 < len(plans) || head.Kind.Done()
+		var want []checkpoint.TableCount
+		if i+1 == len(plans) {
+			want = head.Done
+		} else if !plans[i+1].Kind.Done() {
+			want = plans[i+1].Done
+		}
+		if err := l.rerun(ctx, &plans[i], want, done, start); err != nil {
+			return err
+		}
+	}
+	last := *head
+	if last.Kind.Done() {
+		last.Kind = last.Kind.WithoutDone()
+		l.counted = outcome{rows: head.Done, counts: head.Ledger}
+	} else {
+		l.said = false
+	}
+	l.last, l.pos = &last, head.Ranges.End()
+	l.log.Info("lane recovered", "epoch", head.Epoch, "rerun", len(plans), "in_doubt", !head.Kind.Done(), "took", l.deps.Now().Sub(began))
+	l.deps.Metrics.recovered(l.deps.Now().Sub(began))
+	if int(head.Transform) != l.deps.Rules.Current {
+		l.saveSnapshot(ctx) // the next plan is made by another version, it starts from here
+	}
+	return nil
+}
+
+// sameTopic refuses a lane whose log is not the one the ledger speaks of.
+func (l *Lane) sameTopic(head *checkpoint.Plan, end schemas.Positions) error {
+	if head.Identity != l.cfg.Identity {
+		return stopf("the ledger was written for topics %q, this program reads %q: point it at the old topics, or at an empty database", head.Identity, l.cfg.Identity)
+	}
+	for t, r := range head.Ranges {
+		if end[t] < r.End {
+			return stopf("topic %s: the ledger ends at offset %d, the log at %d: the topic was deleted and created again, or lost its tail; an operator must decide: restore the topic, or start with an empty database", schemas.Topic(t), r.End, end[t])
+		}
+	}
+	return nil
+}
+
+// restore loads the newest usable snapshot into the state and returns the
+// plans that follow it, oldest first.
+func (l *Lane) restore(ctx context.Context, head *checkpoint.Plan, start schemas.Positions) ([]checkpoint.Plan, error) {
+	refs, err := l.deps.Ledger.Snapshots(ctx, l.id)
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	for _, ref := range refs {
+		if ref.Epoch > head.Snapshot.Epoch {
+			continue
+		}
+		plans, err := l.deps.Ledger.Chain(ctx, l.id, head, ref.Epoch)
+		if err != nil {
+			return nil, err
+		}
+		if plans[0].Epoch != ref.Epoch || plans[0].ID != ref.Plan {
+			continue // of a plan that is off the chain
+		}
+		state, err := l.load(ctx, ref)
+		if err != nil {
+			l.log.Error("snapshot unusable, falling back to an older one", "epoch", ref.Epoch, "cause", err)
+			l.deps.Metrics.snapshotFailed()
+			continue
+		}
+		l.state, l.snap.ref = state, ref
+		l.snap.mu.acked = ref
+		return plans[1:], nil
+	}
+
+	plans, err := l.deps.Ledger.Chain(ctx, l.id, head, 1)
+	if err != nil {
+		return nil, err
+	}
+	l.state = l.deps.Rules.New()
+	first := 0
+	for i, p := range plans {
+		if below(p, start) && i+1 < len(plans) {
+			first = i + 1
+		}
+	}
+	if first > 0 {
+		l.log.Error("state is partial: no usable snapshot, and Kafka has lost the input of older epochs; sessions that began before are cut", "first_epoch", plans[first].Epoch)
+		l.deps.Metrics.partial()
+	}
+	return plans[first:], nil
+}
+
+func below(p checkpoint.Plan, start schemas.Positions) bool {
+	for t, r := range p.Ranges {
+		if !p.Kind.Gap() && r.Len() > 0 && r.Start < start[t] {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *Lane) load(ctx context.Context, ref checkpoint.SnapshotRef) (Engine, error) {
+	snap, err := l.deps.Ledger.LoadSnapshot(ctx, l.id, ref)
+	if err != nil {
+		return nil, err
+	}
+	if snap == nil {
+		return nil, errors.New("the store no longer has it")
+	}
+	body, err := unpack(snap.Body)
+	if err != nil {
+		return nil, err
+	}
+	return l.deps.Rules.Restore(body)
+}
+
+// rerun applies a recorded plan again. A done epoch is compared with the
+// ledger; the one in doubt gets exactly its missing rows.
+func (l *Lane) rerun(ctx context.Context, p *checkpoint.Plan, want []checkpoint.TableCount, done bool, start schemas.Positions) error {
+	if !l.deps.Rules.Runs(int(p.Transform)) {
+		return stopf("epoch %d was made with transform version %d, this program runs version %d: start a release that runs both", p.Epoch, p.Transform, l.deps.Rules.Current)
+	}
+	in, err := l.reread(ctx, p, start)
+	if err != nil {
+		return err
+	}
+	defer in.Release()
+	l.decode(in)
+	got, err := l.transform(p, in)
+	if err != nil {
+		return err
+	}
+	if done {
+		if want != nil && !below(*p, start) && !slices.Equal(got.rows, want) {
+			return stopf("not deterministic: the re-run of epoch %d gives rows %v, the ledger says %v; keep the ledger and report this as a bug", p.Epoch, got.rows, want)
+		}
+		return nil
+	}
+	finish := l.finish
+	if below(*p, start) {
+		finish = l.finishPart
+	}
+	if err := finish(ctx, p, in); err != nil {
+		return err
+	}
+	l.counted = got
+	return nil
+}
+
+// reread gets the input of a plan again and makes sure that it is the same.
+func (l *Lane) reread(ctx context.Context, p *checkpoint.Plan, start schemas.Positions) (*ingest.Input, error) {
+	if p.Kind.Gap() || p.Ranges.Empty() {
+		return &ingest.Input{Ranges: p.Ranges}, nil
+	}
+	if below(*p, start) {
+		return l.rereadPart(ctx, p, start)
+	}
+	in, err := l.src.Read(ctx, p.Ranges)
+	if err != nil {
+		return nil, fmt.Errorf("read epoch %d again: %w", p.Epoch, err)
+	}
+	if in.CRC != p.CRC {
+		in.Release()
+		return nil, stopf("input changed: the records of epoch %d at %v are not the ones that were planned (checksum %08x, planned %08x): the topic was created again or rewritten; an operator must decide", p.Epoch, p.Ranges, in.CRC, p.CRC)
+	}
+	return in, nil
+}
+
+// finish inserts the rows that the epoch in doubt lacks.
+func (l *Lane) finish(ctx context.Context, p *checkpoint.Plan, in *ingest.Input) error {
+	have := &standing{}
+	stamp := l.stamp(p)
+	var err error
+	if have.refused, err = l.deps.Facts.Refused(ctx, stamp); err != nil {
+		return fmt.Errorf("read the refused rows of epoch %d: %w", p.Epoch, err)
+	}
+	for table := range schemas.NumTables {
+		if have.rows[table], err = l.deps.Facts.Standing(ctx, table, stamp); err != nil {
+			return fmt.Errorf("read the rows of epoch %d in %s: %w", p.Epoch, schemas.TableName(table), err)
+		}
+	}
+	return l.write(ctx, p, in, have)
+}

@@ -1,0 +1,273 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/storepulse/storepulse/ingest"
+	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/sink"
+	"github.com/storepulse/storepulse/transform"
+)
+
+// Lane owns one lane: its claim, its state and its position. All fields below
+// deps belong to the goroutine that runs Run.
+type Lane struct {
+	id   uint32
+	cfg  Config
+	deps Deps
+	log  *slog.Logger
+	src  Source
+	dec  Decoder
+
+	batch *schemas.Batch
+	out   *transform.Output
+
+	// What a claim gives; term 0 means that the lane is not owned.
+	term    uint64
+	seq     uint64
+	state   Engine
+	pos     schemas.Positions
+	last    *checkpoint.Plan // plan in force, nil before the first epoch ever
+	counted outcome          // of last, to be said by the next row
+	said    bool             // a ledger row says that last is done
+	queries uint64
+
+	commit   func(ctx context.Context, lane uint32, p schemas.Positions) error
+	draining *atomic.Bool
+	snap     snapshotter
+	wait     *backoff
+}
+
+// outcome is what an epoch gave: rows per table and the balance per topic.
+type outcome struct {
+	rows   []checkpoint.TableCount
+	counts checkpoint.Counts
+}
+
+// stopError ends a lane until an operator acts; the text says how.
+type stopError struct{ text string }
+
+func (e *stopError) Error() string { return e.text }
+
+func stopf(format string, args ...any) error { return &stopError{fmt.Sprintf(format, args...)} }
+
+// errLost: another claim came in between; claim again.
+var errLost = errors.New("another worker claimed the lane at the same time")
+
+// NewLane prepares a lane; it reads and writes nothing before Run.
+func NewLane(id uint32, cfg Config, src Source, deps Deps) *Lane {
+	return &Lane{
+		id: id, cfg: cfg, deps: deps, src: src, dec: deps.Decoder(), log: deps.Log.With("lane", id),
+		batch: schemas.NewBatch(deps.Vocabulary), out: transform.NewOutput(deps.Vocabulary, deps.Register),
+		draining: new(atomic.Bool), wait: newBackoff(cfg.ClaimBackoff, deps),
+	}
+}
+
+// Run owns the lane until ctx ends: it claims, recovers, runs epochs, and
+// claims again when an insert's outcome is unknown or the fence refused it. It
+// returns nil when ctx ended or the lane is drained, and a stop error when
+// only an operator can help. After ctx ends the epoch in hand is finished
+// within the stop bound, so that the next owner finds nothing in doubt. The
+// state is kept: when the lane comes back, the next Run goes on without a claim.
+func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane uint32, p schemas.Positions) error) error {
+	l.commit = commit
+	work, cancel := boundAfter(ctx, l.cfg.StopBound)
+	defer cancel()
+	for {
+		err := l.own(ctx, work)
+		var stop *stopError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &stop):
+			l.Leave()
+			l.deps.Metrics.stopped(l.id)
+			return fmt.Errorf("lane %d: %w", l.id, err)
+		}
+		l.Leave()
+		if ctx.Err() != nil {
+			return nil
+		}
+		d := l.wait.next()
+		l.log.Warn("lane lost, will claim it again", "cause", err, "after", d)
+		if l.deps.Sleep(ctx, d) != nil {
+			return nil
+		}
+	}
+}
+
+// Leave forgets the lane: its gauges and its state. The ledger is untouched.
+func (l *Lane) Leave() {
+	l.snap.wait()
+	l.term, l.state, l.last = 0, nil, nil
+	l.deps.Publisher.Drop(l.id)
+	l.deps.Metrics.drop(l.id)
+}
+
+// own runs the lane under one claim. ctx ends taking; work ends finishing.
+func (l *Lane) own(ctx, work context.Context) error {
+	if l.term == 0 {
+		if err := l.claim(work); err != nil {
+			return err
+		}
+		if err := l.recover(work); err != nil {
+			return err
+		}
+	}
+	for ctx.Err() == nil {
+		in, kind, err := l.next(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				break
+			}
+			return err
+		}
+		if in == nil { // drained
+			return l.close(work)
+		}
+		err = l.step(work, in, kind)
+		in.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return l.stop(work)
+}
+
+// next waits for input. In a draining lane it returns nil at the log's end.
+func (l *Lane) next(ctx context.Context) (*ingest.Input, checkpoint.Kind, error) {
+	for {
+		draining := l.draining.Load()
+		wait, cancel := context.WithTimeout(ctx, l.cfg.DrainPoll)
+		in, err := l.src.Next(wait, l.pos)
+		expired := wait.Err() != nil
+		cancel()
+		switch {
+		case err == nil && !(draining && in.Ranges.Empty()):
+			return in, checkpoint.KindPlan, nil
+		case err == nil:
+			in.Release()
+		case ctx.Err() != nil:
+			return nil, 0, ctx.Err()
+		case errors.Is(err, ingest.ErrRetention):
+			in, err := l.gap(ctx)
+			return in, checkpoint.KindGap, err
+		case !expired:
+			return nil, 0, fmt.Errorf("fetch: %w", err)
+		}
+		if !draining {
+			continue
+		}
+		if _, end, err := l.src.Bounds(ctx); err == nil && l.pos[0] >= end[0] && l.pos[1] >= end[1] {
+			return nil, 0, nil
+		}
+	}
+}
+
+// gap is the input of an epoch of kind gap: ranges that the log no longer has.
+func (l *Lane) gap(ctx context.Context) (*ingest.Input, error) {
+	start, _, err := l.src.Bounds(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the log's bounds: %w", err)
+	}
+	in := &ingest.Input{}
+	for t := range start {
+		in.Ranges[t] = schemas.Range{Start: l.pos[t], End: max(l.pos[t], start[t])}
+	}
+	if in.Ranges.Empty() {
+		return nil, fmt.Errorf("fetch below the log start, but the log starts at %v and the lane stands at %v", start, l.pos)
+	}
+	return in, nil
+}
+
+// Drain asks the lane to stop by itself once it has taken all that is in the
+// log, closing every session.
+func (l *Lane) Drain() { l.draining.Store(true) }
+
+// close ends a drained lane: a recorded epoch whose watermark closes every
+// session, then the done row.
+func (l *Lane) close(ctx context.Context) error {
+	if _, retained := l.state.Sessions(); retained > 0 && l.last != nil {
+		in := &ingest.Input{Ranges: emptyAt(l.pos)}
+		if err := l.epoch(ctx, in, checkpoint.KindPlan, max(l.state.Watermark(), l.state.CloseAllWatermark())); err != nil {
+			return err
+		}
+	}
+	return l.stop(ctx)
+}
+
+// stop says that the last epoch is done, commits its offsets and saves the
+// state if the snapshot is old and time allows.
+func (l *Lane) stop(ctx context.Context) error {
+	if l.last == nil {
+		return nil
+	}
+	if l.cfg.SnapshotOnStop && l.snap.ref.Epoch < l.last.Epoch {
+		l.snap.wait()
+		l.saveSnapshot(ctx)
+	}
+	if err := l.sayDone(ctx); err != nil {
+		return err
+	}
+	return l.commitOffsets(ctx, true)
+}
+
+func emptyAt(p schemas.Positions) (r schemas.Ranges) {
+	for t := range p {
+		r[t] = schemas.Range{Start: p[t], End: p[t]}
+	}
+	return r
+}
+
+func (l *Lane) stamp(p *checkpoint.Plan) schemas.Stamp {
+	return schemas.Stamp{Lane: l.id, Term: l.term, Epoch: p.Epoch, PlanID: p.ID}
+}
+
+// queryID names an insert so that a later claim can wait for it.
+func (l *Lane) queryID() string {
+	l.queries++
+	return fmt.Sprintf("storepulse/%s/%d/%d/%d", l.cfg.ID, l.id, l.term, l.queries)
+}
+
+// token lets the engine drop a late copy of the same insert. No term is in it:
+// the copy may come from a former owner.
+func (l *Lane) token(p *checkpoint.Plan, table string) string {
+	return strings.Join([]string{l.cfg.ID, l.cfg.Identity, fmt.Sprint(l.id), fmt.Sprint(p.Epoch), fmt.Sprintf("%x", p.ID), table}, "/")
+}
+
+// boundAfter gives a context that lives on for d after ctx has ended.
+func boundAfter(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		bound := time.NewTimer(d)
+		defer bound.Stop()
+		select {
+		case <-work.Done():
+		case <-bound.C:
+			cancel()
+		}
+	})
+	return work, func() { stop(); cancel() }
+}
+
+// retry repeats f as long as it was definitely not applied.
+func (l *Lane) retry(ctx context.Context, what string, f func() error) error {
+	wait := newBackoff(l.cfg.RetryBackoff, l.deps)
+	for {
+		err := f()
+		if err == nil || !errors.Is(err, sink.ErrNotApplied) {
+			return err
+		}
+		l.deps.Metrics.retried(what)
+		if l.deps.Sleep(ctx, wait.next()) != nil {
+			return fmt.Errorf("%s: gave up at the stop bound: %w", what, err)
+		}
+	}
+}

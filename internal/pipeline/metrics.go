@@ -1,0 +1,154 @@
+package pipeline
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/storepulse/storepulse/ingest"
+	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// Metrics are the pipeline's own series; business series are the transform's.
+type Metrics struct {
+	epochs, rows, claims, retries, refusedRows, snapshotFailures, partialStates *prometheus.CounterVec
+	ledger                                                                      *prometheus.CounterVec
+	epochSeconds, latency                                                       *prometheus.HistogramVec
+	recoverySeconds, snapshotSeconds                                            prometheus.Histogram
+	snapshotBytes                                                               prometheus.Gauge
+	complete, watermarkDelay, stateBytes, laneStopped                           *prometheus.GaugeVec
+	now                                                                         func() time.Time
+}
+
+// NewMetrics registers the series.
+func NewMetrics(reg prometheus.Registerer, now func() time.Time) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		reg.MustRegister(c)
+		return c
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+		reg.MustRegister(g)
+		return g
+	}
+	hist := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+		reg.MustRegister(h)
+		return h
+	}
+	m := &Metrics{
+		now:              now,
+		epochs:           counter("ecom_pipeline_epochs_total", "Epochs finished.", "kind"),
+		rows:             counter("ecom_pipeline_rows_total", "Fact rows written.", "table"),
+		ledger:           counter("ecom_pipeline_records_total", "Records consumed, by what became of them.", "topic", "outcome"),
+		claims:           counter("ecom_pipeline_claims_total", "Claims of a lane."),
+		retries:          counter("ecom_pipeline_retries_total", "Writes repeated because they were definitely not applied.", "what"),
+		refusedRows:      counter("ecom_pipeline_refused_rows_total", "Rows the store refused for good; they are dead letters.", "table"),
+		snapshotFailures: counter("ecom_pipeline_snapshot_failures_total", "Snapshots that could not be saved or used."),
+		partialStates:    counter("ecom_pipeline_partial_recoveries_total", "Recoveries for which Kafka no longer had all input."),
+		epochSeconds:     hist("ecom_pipeline_epoch_seconds", "Time from plan to publish of an epoch.", []float64{.01, .03, .1, .3, 1, 3, 10}),
+		latency:          hist("ecom_pipeline_e2e_latency_seconds", "Time from the newest record of an epoch in Kafka to its facts in the store.", []float64{.1, .3, 1, 3, 10, 30, 60, 300}, "topic"),
+		recoverySeconds:  hist("ecom_pipeline_recovery_seconds", "Time from claim to the first new epoch.", []float64{.1, .3, 1, 3, 10, 30, 60}).WithLabelValues().(prometheus.Histogram),
+		snapshotSeconds:  hist("ecom_pipeline_snapshot_pause_seconds", "Time a lane stood still for its snapshot.", []float64{.0001, .001, .01, .03, .1, .3, 1}).WithLabelValues().(prometheus.Histogram),
+		snapshotBytes:    gauge("ecom_pipeline_snapshot_bytes", "Size of the last snapshot before compression.").WithLabelValues(),
+		complete:         gauge("ecom_complete_until_timestamp_seconds", "Event time up to which the lane's facts are complete (its watermark).", "lane"),
+		watermarkDelay:   gauge("ecom_watermark_delay_seconds", "Wall clock minus watermark, per lane.", "lane"),
+		stateBytes:       gauge("ecom_state_bytes", "Memory held by the lane's state.", "lane"),
+		laneStopped:      gauge("ecom_pipeline_lane_stopped", "1 while a lane needs an operator.", "lane"),
+	}
+	for _, t := range schemas.TopicNames {
+		for _, o := range outcomes {
+			m.ledger.WithLabelValues(t, o)
+		}
+	}
+	return m
+}
+
+var outcomes = []string{"fact", "duplicate", "dead_letter", "tombstone", "lost_to_retention", "absent"}
+
+func (m *Metrics) epoch(l *Lane, p *checkpoint.Plan, got outcome, in *ingest.Input, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.epochs.WithLabelValues(checkpoint.KindNames[p.Kind]).Inc()
+	for _, r := range got.rows {
+		m.rows.WithLabelValues(schemas.TableName(r.Table)).Add(float64(r.Rows))
+	}
+	c := got.counts
+	for t, name := range schemas.TopicNames {
+		for i, n := range []int64{c.Facts[t], c.Duplicates[t], c.Letters[t], c.Tombstones[t], c.Lost[t], c.Absent[t]} {
+			m.ledger.WithLabelValues(name, outcomes[i]).Add(float64(n))
+		}
+		if n := len(in.Records[t]); n > 0 {
+			m.latency.WithLabelValues(name).Observe(m.now().Sub(time.UnixMilli(in.Records[t][n-1].Timestamp)).Seconds())
+		}
+	}
+	m.epochSeconds.WithLabelValues().Observe(took.Seconds())
+	lane := strconv.Itoa(int(l.id))
+	wm := time.UnixMilli(p.Watermark)
+	m.complete.WithLabelValues(lane).Set(float64(p.Watermark) / 1000)
+	m.watermarkDelay.WithLabelValues(lane).Set(m.now().Sub(wm).Seconds())
+	m.stateBytes.WithLabelValues(lane).Set(float64(l.state.Bytes()))
+	m.laneStopped.WithLabelValues(lane).Set(0)
+}
+
+func (m *Metrics) drop(lane uint32) {
+	if m == nil {
+		return
+	}
+	for _, g := range []*prometheus.GaugeVec{m.complete, m.watermarkDelay, m.stateBytes} {
+		g.DeleteLabelValues(strconv.Itoa(int(lane)))
+	}
+}
+
+func (m *Metrics) stopped(lane uint32) {
+	if m != nil {
+		m.laneStopped.WithLabelValues(strconv.Itoa(int(lane))).Set(1)
+	}
+}
+
+func (m *Metrics) claimed() {
+	if m != nil {
+		m.claims.WithLabelValues().Inc()
+	}
+}
+
+func (m *Metrics) retried(what string) {
+	if m != nil {
+		m.retries.WithLabelValues(what).Inc()
+	}
+}
+
+func (m *Metrics) refused(table string, n int) {
+	if m != nil {
+		m.refusedRows.WithLabelValues(table).Add(float64(n))
+	}
+}
+
+func (m *Metrics) snapshotFailed() {
+	if m != nil {
+		m.snapshotFailures.WithLabelValues().Inc()
+	}
+}
+
+func (m *Metrics) partial() {
+	if m != nil {
+		m.partialStates.WithLabelValues().Inc()
+	}
+}
+
+func (m *Metrics) recovered(took time.Duration) {
+	if m != nil {
+		m.recoverySeconds.Observe(took.Seconds())
+	}
+}
+
+func (m *Metrics) snapshotPause(took time.Duration, bytes int) {
+	if m != nil {
+		m.snapshotSeconds.Observe(took.Seconds())
+		m.snapshotBytes.Set(float64(bytes))
+	}
+}

@@ -1,0 +1,204 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/storepulse/storepulse/ingest"
+	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/transform"
+)
+
+// The toy stages: small enough to run millions of epochs, and with a state
+// digest in every row, so that a wrong state shows as a wrong row.
+
+var modelVocabulary = func() *schemas.Vocabulary {
+	v, err := schemas.NewVocabulary([schemas.NumTopics]string{"c", "o"}, []schemas.Tenant{{ID: "default", Location: time.UTC, Currency: "CNY"}}, nil, nil)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}()
+
+var modelRegister = &schemas.Register{}
+
+type toyDecoder struct{}
+
+// Decode makes an order line of every record; the toy engine decides what it is.
+func (toyDecoder) Decode(t schemas.Topic, r *schemas.Record, b *schemas.Batch) schemas.Reason {
+	appendZero(b.Items.Columns())
+	n := b.Items.Rows() - 1
+	b.Items.Topic.Index[n] = uint8(t)
+	b.Items.Offset[n] = r.Offset
+	replaceLast(&b.Items.ItemID, r.Value)
+	return schemas.ReasonNone
+}
+
+func replaceLast(c *schemas.Strings, v []byte) {
+	n := len(c.Offsets) - 2
+	c.Data = append(c.Data[:c.Offsets[n]], v...)
+	c.Offsets[n+1] = int32(len(c.Data))
+}
+
+func appendZero(cols []schemas.Column) {
+	for _, c := range cols {
+		switch c := c.(type) {
+		case *schemas.Fixed[int64]:
+			c.Append(0)
+		case *schemas.Fixed[uint64]:
+			c.Append(0)
+		case *schemas.Fixed[uint32]:
+			c.Append(0)
+		case *schemas.Fixed[uint16]:
+			c.Append(0)
+		case *schemas.Fixed[uint8]:
+			c.Append(0)
+		case *schemas.Fixed[schemas.ID]:
+			c.Append(schemas.ID{})
+		case *schemas.NullTimes:
+			c.Append(0)
+		case *schemas.Strings:
+			c.Append(nil)
+		case *schemas.Dict:
+			c.Append(0)
+		default:
+			panic(fmt.Sprintf("no zero for %T", c))
+		}
+	}
+}
+
+// toyEngine folds ids and watermarks into a digest.
+type toyEngine struct {
+	wm   int64
+	hash uint64
+	n    int64
+}
+
+func restoreToy(b []byte) (Engine, error) {
+	if len(b) != 24 {
+		return nil, errors.New("not a toy")
+	}
+	return &toyEngine{int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:]), int64(binary.BigEndian.Uint64(b[16:]))}, nil
+}
+
+func (e *toyEngine) Snapshot(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(e.wm))
+	dst = binary.BigEndian.AppendUint64(dst, e.hash)
+	return binary.BigEndian.AppendUint64(dst, uint64(e.n))
+}
+
+func (e *toyEngine) Watermark() int64         { return e.wm }
+func (e *toyEngine) CloseAllWatermark() int64 { return e.wm + 1 }
+func (e *toyEngine) NextWatermark(b *schemas.Batch) int64 {
+	return max(e.wm, e.n+int64(b.Items.Rows()))
+}
+func (e *toyEngine) Bytes() int64         { return 24 }
+func (e *toyEngine) Sessions() (int, int) { return int(e.n), int(e.n) }
+
+func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output) error {
+	out.Late.Reset()
+	out.Counts = transform.Counts{}
+	items := in.Batch.Items
+	keep := make([]bool, items.Rows())
+	texts := make([]string, len(keep))
+	for i := range keep {
+		r := parseRecord(items.ItemID.At(i))
+		topic, offset := items.Topic.Index[i], items.Offset[i]
+		bad := r.bad1
+		if version == 2 {
+			bad = r.bad2
+		}
+		text := fmt.Sprintf("%d e%d wm%d h%x", r.id, in.Epoch, e.wm, e.hash)
+		if bad {
+			in.Batch.Letters.AppendRefused(schemas.Topic(topic), offset, 0, 0, text, nil)
+			replaceLast(&in.Batch.Letters.RefusedTable, nil)
+			continue
+		}
+		keep[i], texts[i] = true, text
+		out.Counts.Facts[topic]++
+		if r.id%2 == 1 {
+			appendZero(out.Late.Columns())
+			n := out.Late.Rows() - 1
+			out.Late.Topic.Index[n], out.Late.Offset[n] = topic, offset
+			replaceLast(&out.Late.EventID, []byte(text))
+		}
+		e.hash = e.hash*31 + uint64(r.id)
+		e.n++
+	}
+	items.Keep(keep)
+	items.ItemID.Reset()
+	for i, k := range keep {
+		if k {
+			items.ItemID.AppendString(texts[i])
+		}
+	}
+	e.wm = in.Watermark
+	e.hash = e.hash*17 + uint64(in.Watermark)*3 + uint64(version)
+	return nil
+}
+
+// fakeSource reads the fake log.
+type fakeSource struct{ p *proc }
+
+func (s *fakeSource) Next(ctx context.Context, from schemas.Positions) (*ingest.Input, error) {
+	w := s.p.w
+	for {
+		s.p.step()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		var r schemas.Ranges
+		for t := range from {
+			if from[t] < w.start[t] {
+				return nil, ingest.ErrRetention
+			}
+			r[t] = schemas.Range{Start: from[t], End: from[t]}
+			if rest := int64(len(w.log[t])) - from[t]; rest > 0 {
+				r[t].End += w.r.Int63n(min(3, rest) + 1)
+			}
+		}
+		if !r.Empty() {
+			s.p.idle = false
+			return s.read(r), nil
+		}
+		if from[0] >= int64(len(w.log[0])) && from[1] >= int64(len(w.log[1])) {
+			s.p.idle = true
+			if w.f.idle && w.r.Intn(6) == 0 && !w.quiet {
+				return &ingest.Input{Ranges: r, Idle: 2 * time.Millisecond}, nil
+			}
+		}
+	}
+}
+
+func (s *fakeSource) Read(_ context.Context, r schemas.Ranges) (*ingest.Input, error) {
+	s.p.step()
+	for t := range r {
+		if r[t].Len() > 0 && r[t].Start < s.p.w.start[t] {
+			return nil, ingest.ErrRetention
+		}
+	}
+	return s.read(r), nil
+}
+
+func (s *fakeSource) read(r schemas.Ranges) *ingest.Input {
+	in := &ingest.Input{Ranges: r}
+	for t := range r {
+		for o := r[t].Start; o < r[t].End; o++ {
+			v := s.p.w.log[t][o].value()
+			in.Records[t] = append(in.Records[t], schemas.Record{Offset: o, Value: v})
+			in.CRC = crc32.Update(in.CRC, crc32.IEEETable, v)
+		}
+	}
+	return in
+}
+
+func (s *fakeSource) Bounds(context.Context) (start, end schemas.Positions, err error) {
+	s.p.step()
+	return s.p.w.start, schemas.Positions{int64(len(s.p.w.log[0])), int64(len(s.p.w.log[1]))}, nil
+}
+
+func (s *fakeSource) Close() error { return nil }

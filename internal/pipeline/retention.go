@@ -1,0 +1,96 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/storepulse/storepulse/ingest"
+	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// rereadPart reads what Kafka still has of a plan's ranges.
+func (l *Lane) rereadPart(ctx context.Context, p *checkpoint.Plan, start schemas.Positions) (*ingest.Input, error) {
+	rest := p.Ranges
+	for t := range rest {
+		rest[t].Start = min(max(rest[t].Start, start[t]), rest[t].End)
+	}
+	l.log.Error("records of a planned epoch lost to retention", "epoch", p.Epoch, "planned", p.Ranges, "readable", rest)
+	l.deps.Metrics.partial()
+	if rest.Empty() {
+		return &ingest.Input{Ranges: rest}, nil
+	}
+	in, err := l.src.Read(ctx, rest)
+	if err != nil {
+		return nil, fmt.Errorf("read the rest of epoch %d again: %w", p.Epoch, err)
+	}
+	return in, nil
+}
+
+// partNumber sets the rows of a partly readable epoch apart from those of a
+// whole one: their places in the tables are not the planned ones.
+const partNumber = 1 << 30
+
+// finishPart finishes an epoch in doubt of which retention took the beginning:
+// the plan id stays, and what is readable and not in the store is inserted. A
+// row is known by its Kafka position here. Session rows are written only if
+// none stands: they depend on what was lost.
+func (l *Lane) finishPart(ctx context.Context, p *checkpoint.Plan, in *ingest.Input) error {
+	stamp := l.stamp(p)
+	refusedRows, err := l.deps.Facts.Refused(ctx, stamp)
+	if err != nil {
+		return fmt.Errorf("read the refused rows of epoch %d: %w", p.Epoch, err)
+	}
+	letters, err := l.positions(ctx, schemas.DeadLetters, stamp)
+	if err != nil {
+		return err
+	}
+	var refused []refusal
+	for table := range schemas.NumTables {
+		facts := l.facts(table)
+		if facts.Rows() == 0 {
+			continue
+		}
+		there, err := l.positions(ctx, table, stamp)
+		if err != nil {
+			return err
+		}
+		if table == schemas.FactSessions && len(there) > 0 {
+			continue
+		}
+		stamp.Numbers = stamp.Numbers[:0]
+		var rows []uint32
+		for r := range facts.Rows() {
+			var pos schemas.RowPosition
+			pos.Topic, pos.Offset = schemas.Position(facts, r)
+			stamp.Numbers = append(stamp.Numbers, partNumber|uint32(r))
+			if !there[pos] && !(len(refusedRows[table]) > 0 && letters[pos]) {
+				rows = append(rows, uint32(r))
+			}
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		rec := schemas.NewRecord(facts)
+		token := fmt.Sprintf("%s/part/%d/%s", l.token(p, schemas.TableName(table)), l.term, hashRows(rows))
+		no, err := l.insert(ctx, p, stamp, table, rec, rows, token)
+		rec.Release()
+		if err != nil {
+			return err
+		}
+		refused = append(refused, no...)
+	}
+	return l.writeRefused(ctx, p, in, refused)
+}
+
+func (l *Lane) positions(ctx context.Context, table schemas.TableID, stamp schemas.Stamp) (map[schemas.RowPosition]bool, error) {
+	list, err := l.deps.Facts.Positions(ctx, table, stamp)
+	if err != nil {
+		return nil, fmt.Errorf("read the positions of epoch %d in %s: %w", stamp.Epoch, schemas.TableName(table), err)
+	}
+	there := make(map[schemas.RowPosition]bool, len(list))
+	for _, pos := range list {
+		there[pos] = true
+	}
+	return there, nil
+}
