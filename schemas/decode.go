@@ -1,0 +1,416 @@
+package schemas
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Decoder turns records into rows. It is meant for one goroutine and reused:
+// once its buffers have grown, decoding allocates nothing. What it does depends
+// on the record and the vocabulary alone.
+type Decoder struct {
+	event
+	v        *Vocabulary
+	types    *names // every accepted spelling
+	kinds    []typeOf
+	tenants  *names
+	fallback int        // tenant of records without tenantid, -1 if there is none
+	domains  [][]string // by tenant, lower case
+	classes  classifier
+	bots     botCache
+
+	currencies, platforms, pageTypes, regions, consents, orderTypes, fulfillments, payMethods, payErrors,
+	cancelReasons, refundTypes, refundReasons *names
+
+	scratch []byte // identities, copies
+	lines   []line // of the order at hand
+	head
+}
+
+// typeOf is what a spelling of an event type means.
+type typeOf struct {
+	index uint8 // in Vocabulary.Types
+	kind  Kind
+}
+
+// head is what both topics read from the envelope.
+type head struct {
+	typ            typeOf
+	tenant         uint8
+	time, sent     int64
+	received       int64
+	explicit       uint8
+	sequence       uint64
+	currency       uint8
+	isTest, inside uint8
+}
+
+// NewDecoder builds the tables of the vocabulary.
+func NewDecoder(v *Vocabulary) *Decoder {
+	d := &Decoder{
+		v: v, tenants: newNames(v.TenantNames), fallback: -1, classes: newClassifier(),
+		currencies: newNames(CurrencyNames()), platforms: newNames(PlatformNames), pageTypes: newNames(PageTypeNames),
+		regions: newNames(RegionNames), consents: newNames(ConsentNames), orderTypes: newNames(OrderTypeNames),
+		fulfillments: newNames(FulfillmentNames), payMethods: newNames(PaymentMethodNames), payErrors: newNames(PaymentErrorNames),
+		cancelReasons: newNames(CancelReasonNames), refundTypes: newNames(RefundTypeNames), refundReasons: newNames(RefundReasonNames),
+	}
+	var fields, items, spellings []string
+	for _, s := range fieldSpecs {
+		fields = append(fields, s.name)
+	}
+	for _, s := range itemSpecs {
+		items = append(items, s.name)
+	}
+	d.fieldsBy, d.itemsBy, d.deny = newNames(fields), newNames(items), newDenyList()
+	for i, name := range v.Types {
+		t := typeOf{uint8(i), KindOther}
+		if i < int(NumKinds) {
+			t.kind = Kind(i)
+		}
+		if t.kind == KindUnknown || i == int(KindOther) {
+			continue // words of the closed list, not types of a producer
+		}
+		spellings = append(spellings, name, longType(name, t.kind.Topic()))
+		d.kinds = append(d.kinds, t, t)
+	}
+	d.types = newNames(spellings)
+	for i, t := range v.Tenants {
+		if len(v.Tenants) == 1 || t.ID == "default" {
+			d.fallback = i
+		}
+		var own []string
+		for _, domain := range t.Domains {
+			own = append(own, strings.ToLower(domain))
+		}
+		d.domains = append(d.domains, own)
+	}
+	return d
+}
+
+// longType is the type name of the CloudEvents form.
+func longType(name string, t Topic) string {
+	if t == Clickstream {
+		return "ecom.click." + name + ".v1"
+	}
+	return "ecom." + name + ".v1"
+}
+
+// Decode appends exactly one row: to b.Events or to b.Orders with its lines in
+// b.Items, or to b.Letters if the record cannot be accepted; the result says
+// why. A record without a value is a tombstone and only counted.
+func (d *Decoder) Decode(t Topic, r *Record, b *Batch) Reason {
+	if len(r.Value) == 0 {
+		b.Tombstones[t]++
+		return ReasonNone
+	}
+	if d.read(t, r) {
+		if t == Clickstream {
+			d.click(r, b.Events)
+		} else {
+			d.order(r, b.Orders, b.Items)
+		}
+		if d.reason == ReasonNone {
+			return ReasonNone
+		}
+	}
+	d.letter(t, r, b.Letters)
+	return d.reason
+}
+
+// read scans the record and judges what is common to both topics. It reports
+// false if the record is lost; trouble says why.
+func (d *Decoder) read(t Topic, r *Record) bool {
+	d.trouble.reset()
+	d.scanned = false
+	if len(r.Value) > maxRecord {
+		clear(d.fields[:])
+		d.note(ReasonTooLarge, "", "the record has ", strconv.Itoa(len(r.Value)), " bytes; want at most ", strconv.Itoa(maxRecord))
+		return false
+	}
+	if len(r.Headers) > 1 && !d.plainMode(r.Headers) {
+		clear(d.fields[:])
+		return false
+	}
+	if !d.scan(r.Value, t) {
+		d.brokenJSON()
+		return false
+	}
+	if d.high&0x8080808080808080 != 0 && !utf8.Valid(r.Value) {
+		d.override(ReasonBadJSON, "", "the record is not valid UTF-8")
+		return false
+	}
+	d.scanned = true
+	if d.pii >= 0 {
+		d.personal()
+		return false
+	}
+	if d.reason == ReasonBadType && len(d.field) == 0 {
+		return false // not an object
+	}
+	if !d.readType(t) || !d.readTenant() {
+		return false
+	}
+	d.readEnvelope(r)
+	return d.reason == ReasonNone
+}
+
+// brokenJSON notes what the scanner found. Nesting that is merely too deep is
+// told apart by the standard library: that record is JSON, but none we take.
+func (d *Decoder) brokenJSON() {
+	if d.tooDeep && json.Valid(d.b) {
+		d.override(ReasonBadValue, "", "byte ", strconv.Itoa(d.errAt), ": want ", d.errWant)
+		return
+	}
+	d.override(ReasonBadJSON, "", "byte ", strconv.Itoa(d.errAt), ": want ", d.errWant)
+}
+
+// readType overrides other trouble: without its type an event means nothing.
+func (d *Decoder) readType(t Topic) bool {
+	v := &d.fields[fType]
+	if v.shape != isString {
+		d.missing(fType)
+		return false
+	}
+	i := d.types.find(v.b)
+	if i < 0 {
+		d.unknownType(v.b)
+		return false
+	}
+	d.typ = d.kinds[i]
+	if d.typ.kind.Topic() != t {
+		d.override(ReasonWrongTopic, "type", brief(v.b), " belongs on the topic ", d.v.Topics[d.typ.kind.Topic()], ", not on ", d.v.Topics[t])
+		return false
+	}
+	return true
+}
+
+func (d *Decoder) unknownType(typ []byte) {
+	name, ok := strings.CutPrefix(view(typ), "ecom.")
+	if dot := strings.LastIndex(name, ".v"); ok && dot > 0 && name[dot:] != ".v1" && digits([]byte(name), dot+2) == len(name) {
+		d.override(ReasonUnknownType, "type", "version ", name[dot+1:], " of ", brief([]byte(name[:dot])), " is not known; want v1")
+		return
+	}
+	d.override(ReasonUnknownType, "type", `"`, brief(typ), `" is not an event type we know; want a canonical name such as page_view or order.paid, `,
+		"its long form ecom.click.page_view.v1, or a name listed in events.extra_types")
+}
+
+func (d *Decoder) readTenant() bool {
+	v := &d.fields[fTenantID]
+	if v.shape == isString && len(v.b) > 0 {
+		i := d.tenants.find(v.b)
+		if i < 0 {
+			d.override(ReasonUnknownTenant, "tenantid", `"`, brief(v.b), `" is not configured; want an id of the configuration's tenants`)
+			return false
+		}
+		d.tenant = uint8(i)
+		return true
+	}
+	if d.fallback < 0 {
+		d.override(ReasonUnknownTenant, "tenantid", "is absent, and none of the configured tenants is called default; want the shop's id")
+		return false
+	}
+	d.tenant = uint8(d.fallback)
+	return true
+}
+
+func (d *Decoder) readEnvelope(r *Record) {
+	d.mustHave(fID)
+	d.mustHave(fSource)
+	if v := &d.fields[fSpecVersion]; v.shape == isString && string(v.b) != "1.0" {
+		d.note(ReasonBadValue, "specversion", `"`, brief(v.b), `"; want "1.0"`)
+	}
+	d.mustHave(fTime)
+	d.time = d.timeOf(fTime, 0)
+	d.sent = d.timeOf(fSentTime, 0)
+	d.explicit = 1
+	if d.received = d.timeOf(fReceivedTime, maxStoredTime); d.received == 0 {
+		d.received, d.explicit = max(r.Timestamp, 0), 0
+	}
+	d.sequence = d.whole(fSequence, 0, 1<<64-1)
+	d.isTest, d.inside = d.flag(fIsTest), d.flag(fIsInternal)
+	d.currency = 0
+	if v := &d.fields[fCurrency]; v.shape == isString && len(v.b) > 0 {
+		i := d.currencies.find(v.b)
+		if i < 0 {
+			d.note(ReasonBadCurrency, "currency", `"`, brief(v.b), `" is not an ISO 4217 code; want three capital letters such as CNY`)
+			return
+		}
+		d.currency = uint8(i)
+	}
+	for _, f := range required[d.typ.kind] {
+		d.mustHave(f)
+	}
+}
+
+// mustHave notes a field that is absent, null or empty. Amounts may stand in
+// minor units instead.
+func (d *Decoder) mustHave(f field) {
+	v := &d.fields[f]
+	switch {
+	case v.shape == absent || v.shape == isNull:
+		if fieldSpecs[f].shapes == shapeMoney {
+			if m := &d.fields[f+1]; m.shape != absent && m.shape != isNull {
+				return
+			}
+		}
+		d.missing(f)
+	case v.shape == isString && len(v.b) == 0:
+		if fieldSpecs[f].shapes != shapeMoney {
+			d.note(ReasonMissingRequired, fieldSpecs[f].name, "is empty")
+		}
+	case f == fItems && d.itemCount == 0:
+		d.note(ReasonMissingRequired, "items", "is empty; want at least one item")
+	}
+}
+
+func (d *Decoder) missing(f field) {
+	kind := "every event"
+	if f == fAnonymousID || f == fPlatform {
+		kind = "every clickstream event"
+	} else if f == fOrderVersion {
+		kind = "every event of an order"
+	}
+	for _, r := range required[d.typ.kind] {
+		if r == f {
+			kind = KindNames[d.typ.kind]
+		}
+	}
+	d.note(ReasonMissingRequired, fieldSpecs[f].name, "is required on ", kind)
+}
+
+// text is an optional string, nil if absent.
+func (d *Decoder) text(f field) []byte {
+	if v := &d.fields[f]; v.shape == isString {
+		return v.b
+	}
+	return nil
+}
+
+func (d *Decoder) flag(f field) uint8 {
+	if d.fields[f].shape == isTrue {
+		return 1
+	}
+	return 0
+}
+
+// timeOf is an optional time, 0 if absent; before bounds it if it is not 0.
+func (d *Decoder) timeOf(f field, before int64) int64 {
+	v := &d.fields[f]
+	if v.shape != isString || (len(v.b) == 0 && f != fTime) {
+		return 0
+	}
+	ms, ok := parseTime(v.b)
+	if !ok || (before > 0 && ms >= before) {
+		d.note(ReasonBadTime, fieldSpecs[f].name, `"`, brief(v.b), `" is no time we take; want RFC 3339 with an offset from the year 2015 on, such as 2026-03-01T09:30:00.123+08:00`)
+	}
+	return ms
+}
+
+// whole is an optional whole number within bounds, 0 if absent.
+func (d *Decoder) whole(f field, least, most uint64) uint64 {
+	v := &d.fields[f]
+	if v.shape != isNumber {
+		return 0
+	}
+	n, bad := parseDecimal(v.b, 0)
+	if bad != faultNone || n < least || n > most {
+		d.note(ReasonBadValue, fieldSpecs[f].name, brief(v.b), "; want a whole number from ", strconv.FormatUint(least, 10), " to ", strconv.FormatUint(most, 10))
+	}
+	return n
+}
+
+// money is an optional amount in minor units, from the field or its _minor
+// form. An amount without a currency has no size.
+func (d *Decoder) money(f field) int64 {
+	v, m := &d.fields[f], &d.fields[f+1]
+	if (v.shape == absent || v.shape == isNull) && (m.shape == absent || m.shape == isNull) {
+		return 0
+	}
+	if d.currency == 0 {
+		d.note(ReasonMissingRequired, "currency", "is required because ", fieldSpecs[f].name, " is given")
+		return 0
+	}
+	return d.amount(v, m, fieldSpecs[f].name, -1, CurrencyExponent(d.currency))
+}
+
+// amount reads a pair of amount and _minor amount; line is the item's number or -1.
+func (d *Decoder) amount(v, minor *value, name string, line int, exponent uint8) int64 {
+	if minor.shape == isNumber {
+		if v.shape != absent && v.shape != isNull {
+			d.badMoney(name, line, "is given together with its _minor form; want one of them")
+			return 0
+		}
+		n, f := parseDecimal(minor.b, 0)
+		if f != faultNone || n > uint64(maxMinor(exponent)) {
+			d.badMinor(name, line, exponent, minor.b)
+			return 0
+		}
+		return int64(n)
+	}
+	if v.shape != isNumber && v.shape != isString {
+		return 0
+	}
+	f := faultSyntax
+	n := int64(0)
+	if v.shape == isNumber || isDecimalString(v.b) {
+		n, f = parseMoney(v.b, exponent)
+	}
+	switch f {
+	case faultSyntax:
+		d.badMoney(name, line, `"`, brief(v.b), `" is not an amount; want digits such as 12.50`)
+	case faultNegative:
+		d.badMoney(name, line, brief(v.b), " is negative; want 0 or more")
+	case faultInexact:
+		d.badMoney(name, line, brief(v.b), " has too many decimals; want at most ", strconv.Itoa(int(exponent)))
+	case faultTooLarge:
+		d.badMoney(name, line, brief(v.b), " is too large; want at most 9999999.99")
+	}
+	return n
+}
+
+func (d *Decoder) badMoney(name string, line int, detail ...string) {
+	if line >= 0 {
+		name = d.itemPath(line, name)
+	}
+	d.note(ReasonBadMoney, name, detail...)
+}
+
+func (d *Decoder) badMinor(name string, line int, exponent uint8, text []byte) {
+	if line >= 0 {
+		name = d.itemPath(line, name)
+	}
+	if d.reason == ReasonNone {
+		d.note(ReasonBadMoney, name, brief(text), "; want a whole number of minor units from 0 to ", strconv.FormatInt(maxMinor(exponent), 10))
+		d.field = append(d.field, "_minor"...)
+	}
+}
+
+// choice finds a closed list's value: 0 if absent, other for a word that is
+// not in the list.
+func (d *Decoder) choice(f field, list *names, other uint8) uint8 {
+	v := &d.fields[f]
+	if v.shape != isString || len(v.b) == 0 {
+		return 0
+	}
+	if i := list.find(v.b); i >= 0 {
+		return uint8(i)
+	}
+	return other
+}
+
+// mustChoose is choice for a field whose value must be in the list.
+func (d *Decoder) mustChoose(f field, list *names, words []string) uint8 {
+	v := &d.fields[f]
+	if v.shape != isString || len(v.b) == 0 {
+		d.mustHave(f)
+		return 0
+	}
+	i := list.find(v.b)
+	if i <= 0 {
+		d.note(ReasonBadValue, fieldSpecs[f].name, `"`, brief(v.b), `"; want one of `, strings.Join(words[1:], ", "))
+		return 0
+	}
+	return uint8(i)
+}
