@@ -52,7 +52,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 		done; done
 
 generate: ## files made from Go: docs/metrics.md from the register of metrics
-	$(GO) test ./schemas -run '^TestMetricsPage$$' -update
+	$(GO) test ./sink/prom -run '^TestMetricsPage$$' -update
 
 kafka: ## download a real Kafka for test-kafka, once
 	tools/kafka/kafka.sh install

@@ -11,19 +11,29 @@ import (
 	"time"
 	_ "time/tzdata" // tenants have time zones, minimal images have no zone files
 
+	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/sink/clickhouse"
 	"github.com/storepulse/storepulse/transform"
 )
 
 // Config is the whole configuration; the order is that of Dump.
 type Config struct {
-	Pipeline Pipeline          `yaml:"pipeline"`
-	Rules    Rules             `yaml:"transform"`
-	Tenants  map[string]Tenant `yaml:"tenants"`
-	Events   Events            `yaml:"events"`
-	HTTP     obs.HTTPConfig    `yaml:"http"`
-	Log      obs.LogConfig     `yaml:"log"`
+	Kafka    ingest.KafkaConfig  `yaml:"kafka"`
+	Ingest   ingest.IngestConfig `yaml:"ingest"`
+	Pipeline Pipeline            `yaml:"pipeline"`
+	Rules    Rules               `yaml:"transform"`
+	Tenants  map[string]Tenant   `yaml:"tenants"`
+	Events   Events              `yaml:"events"`
+	Sink     Sink                `yaml:"sink"`
+	HTTP     obs.HTTPConfig      `yaml:"http"`
+	Log      obs.LogConfig       `yaml:"log"`
+}
+
+// Sink is where the facts go.
+type Sink struct {
+	ClickHouse clickhouse.Config `yaml:"clickhouse"`
 }
 
 // Pipeline stands in for the lanes' configuration.
@@ -34,10 +44,14 @@ type Pipeline struct {
 
 // Default is what runs without a file: one tenant in China, everything local.
 func Default() Config {
+	in := ingest.DefaultConfig()
 	return Config{
+		Kafka:    in.Kafka,
+		Ingest:   in.Ingest,
 		Pipeline: Pipeline{ID: "main", SnapshotEvery: 30 * time.Second},
-		Rules:    defaultRules(),
+		Rules:    defaultRules(in.IdleAfter),
 		Tenants:  map[string]Tenant{"default": defaultTenant()},
+		Sink:     Sink{ClickHouse: clickhouse.DefaultConfig()},
 		HTTP:     obs.DefaultHTTPConfig(),
 		Log:      obs.DefaultLogConfig(),
 	}
@@ -45,9 +59,15 @@ func Default() Config {
 
 // Validate reports every fault of every section, joined.
 func (c Config) Validate() error {
-	errs := []error{c.Rules.validate()}
-	errs = append(errs, validateTenants(c.Tenants), c.Events.validate(), c.HTTP.Validate(), c.Log.Validate())
-	return errors.Join(errs...)
+	return errors.Join(
+		c.Source().Validate(), c.Rules.validate(), validateTenants(c.Tenants), c.Events.validate(),
+		c.Sink.ClickHouse.Validate(), c.HTTP.Validate(), c.Log.Validate(),
+	)
+}
+
+// Source gives what package ingest is told.
+func (c Config) Source() ingest.Config {
+	return ingest.Config{Kafka: c.Kafka, Ingest: c.Ingest, IdleAfter: c.Rules.Session.IdleAfter}
 }
 
 // Vocabulary gives the closed lists that the configuration completes. Tenants
@@ -62,7 +82,7 @@ func (c Config) Vocabulary() (*schemas.Vocabulary, error) {
 		}
 		tenants = append(tenants, schemas.Tenant{ID: id, Location: loc, Currency: t.Currency, Domains: t.Domains})
 	}
-	topics := [schemas.NumTopics]string{"ecom.clickstream.v1", "ecom.orders.v1"}
+	topics := [schemas.NumTopics]string{schemas.Clickstream: c.Kafka.Topics.Clickstream, schemas.OrdersTopic: c.Kafka.Topics.Orders}
 	return schemas.NewVocabulary(topics, tenants, c.Events.ExtraTypes, c.Events.Categories)
 }
 

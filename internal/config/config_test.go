@@ -58,6 +58,10 @@ func TestNoFileIsTheDefaults(t *testing.T) {
 
 func TestFileOverDefaultsAndEnvironmentOverFile(t *testing.T) {
 	c, err := load(t, `
+kafka:
+  brokers: [k1:9092, k2:9092]
+  topics: {orders: orders.test}
+ingest: {epoch: {bytes: 8MiB, records: 10_000}}
 pipeline:
   snapshot_every: 10s
 transform:
@@ -70,11 +74,16 @@ http:
   listen: ":9000"
 log:
 `, "STOREPULSE_TRANSFORM_SESSION_GAP=15m", "STOREPULSE_HTTP_PPROF=true", "STOREPULSE_EVENTS_CATEGORIES=food, toys",
-		"STOREPULSE_TENANTS_DEFAULT_CURRENCY=EUR", "STOREPULSE_LOG_LEVEL=", "STOREPULSE_TEST_KAFKA=127.0.0.1:19092", "HOME=/")
+		"STOREPULSE_TENANTS_DEFAULT_CURRENCY=EUR", "STOREPULSE_KAFKA_BROKERS=k3:9092, k4:9092",
+		"STOREPULSE_SINK_CLICKHOUSE_URL=http://ch:8123", "STOREPULSE_SINK_CLICKHOUSE_PASSWORD=hunter2", "STOREPULSE_KAFKA_TLS_ENABLED=true",
+		"STOREPULSE_LOG_LEVEL=", "STOREPULSE_TEST_KAFKA=127.0.0.1:19092", "HOME=/")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := config.Default()
+	want.Kafka.Brokers, want.Kafka.Topics.Orders, want.Kafka.TLS.Enabled = []string{"k3:9092", "k4:9092"}, "orders.test", true
+	want.Ingest.Epoch.Bytes, want.Ingest.Epoch.Records = 8<<20, 10_000
+	want.Sink.ClickHouse.URL, want.Sink.ClickHouse.Password = "http://ch:8123", "hunter2"
 	want.Pipeline.SnapshotEvery = 10 * time.Second
 	want.Rules.Session.Gap = 15 * time.Minute
 	want.Rules.Session.IdleAfter = 5 * time.Second
@@ -83,6 +92,12 @@ log:
 	want.Tenants["default"] = config.Tenant{Timezone: "Asia/Shanghai", Currency: "EUR"}
 	if diff := cmp.Diff(c, want); diff != "" {
 		t.Errorf("-got, +want:\n%s", diff)
+	}
+	if in := c.Source(); in.IdleAfter != 5*time.Second || in.Kafka.Topics.Orders != "orders.test" {
+		t.Errorf("Source() = %+v", in)
+	}
+	if v, err := c.Vocabulary(); err != nil || v.Topics[1] != "orders.test" {
+		t.Errorf("Vocabulary() = %+v, %v", v, err)
 	}
 	if s := c.Transform(); s.Gap != 15*time.Minute || s.PayWindow != 72*time.Hour {
 		t.Errorf("Transform() = %+v", s)
@@ -115,7 +130,9 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		t,
 		faults(t, `pipeline:
   snapshot_evry: 10s
-trnsform: {}
+kafak: {brokers: [k:9092]}
+kafka: {brokers: [k1, "k2:9092"]}
+ingest: {epoch: {bytes: huge, records: 1.5}}
 transform:
   session:
     gap: soon
@@ -129,12 +146,15 @@ http: 9464
 log: {level: loud}
 `, "STOREPULSE_LOG_FORMAT=xml", "STOREPULSE_LOG_LEVL=debug", "STOREPULSE_PIPELINE_SNAPSHOT_EVERY=often"),
 		"storepulse.yaml:2: pipeline.snapshot_evry: unknown key (did you mean pipeline.snapshot_every?)",
-		"storepulse.yaml:3: trnsform: unknown key (did you mean transform?)",
-		`storepulse.yaml:6: transform.session.gap: must be a duration such as 30s, 5m or 2h (got "soon")`,
-		"storepulse.yaml:11: events.extra_types: must be a list",
-		"storepulse.yaml:13: http: must be a mapping of keys to values",
+		"storepulse.yaml:3: kafak: unknown key (did you mean kafka?)",
+		`storepulse.yaml:5: ingest.epoch.bytes: size "huge": must be a number, or one with KiB, MiB or GiB, such as 32MiB`,
+		`storepulse.yaml:5: ingest.epoch.records: must be a whole number, or a size such as 32MiB (got "1.5")`,
+		`storepulse.yaml:8: transform.session.gap: must be a duration such as 30s, 5m or 2h (got "soon")`,
+		"storepulse.yaml:13: events.extra_types: must be a list",
+		"storepulse.yaml:15: http: must be a mapping of keys to values",
 		`STOREPULSE_PIPELINE_SNAPSHOT_EVERY: pipeline.snapshot_every: must be a duration such as 30s, 5m or 2h (got "often")`,
 		"STOREPULSE_LOG_LEVL: names no configuration key (did you mean STOREPULSE_LOG_LEVEL?)",
+		`kafka.brokers: must be host:port (got "k1")`,
 		"transform.session.max_length: must be from 30m to 168h (got 1s)",
 		`tenants.a b: must be 1 to 64 of letters, digits, dot, _ and - (got "a b")`,
 		`tenants.a b.timezone: must be an IANA time zone such as Asia/Shanghai (got "Mars/Olympus")`,
@@ -186,6 +206,21 @@ events: {categories: ["yes", "007", "a: b"]}
 	}
 	if !strings.Contains(out.String(), "gap: 1h30m\n") {
 		t.Errorf("durations are not written as people write them:\n%s", out.String())
+	}
+}
+
+func TestDumpMasksSecrets(t *testing.T) {
+	c, err := load(t, "", "STOREPULSE_SINK_CLICKHOUSE_PASSWORD=hunter2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Sink.ClickHouse.URL = "https://admin:hunter2@ch:8443" // refused by Load, but a dump must not depend on it
+	var out bytes.Buffer
+	if err := c.Dump(&out); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "hunter2") || !strings.Contains(out.String(), "https://admin:********@ch:8443") {
+		t.Errorf("the password is not masked:\n%s", out.String())
 	}
 }
 

@@ -59,7 +59,7 @@ func applyEnv(c *Config, environ []string) []error {
 	values := map[string]string{}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
-		if strings.HasPrefix(name, envPrefix) && value != "" {
+		if strings.HasPrefix(name, envPrefix) && value != "" && name != passwordEnv {
 			values[name] = value
 		}
 	}

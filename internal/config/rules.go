@@ -28,10 +28,10 @@ type Orders struct {
 	PayWindow time.Duration `yaml:"pay_window"` // a payment counts for the session this long after the order
 }
 
-func defaultRules() Rules {
+func defaultRules(idleAfter time.Duration) Rules {
 	s := transform.DefaultSettings()
 	return Rules{
-		Session: Session{Gap: s.Gap, MaxLength: s.MaxLength, OutOfOrder: s.OutOfOrder, MergeHorizon: s.MergeHorizon, IdleAfter: 30 * time.Second},
+		Session: Session{Gap: s.Gap, MaxLength: s.MaxLength, OutOfOrder: s.OutOfOrder, MergeHorizon: s.MergeHorizon, IdleAfter: idleAfter},
 		Orders:  Orders{PayWindow: s.PayWindow},
 	}
 }
@@ -48,7 +48,6 @@ func (r Rules) validate() error {
 	between("session.max_length", s.MaxLength, max(s.Gap, time.Minute), 7*24*time.Hour)
 	between("session.out_of_order", s.OutOfOrder, 0, time.Hour)
 	between("session.merge_horizon", s.MergeHorizon, 0, 72*time.Hour)
-	between("session.idle_after", s.IdleAfter, time.Second, time.Hour)
 	between("orders.pay_window", r.Orders.PayWindow, time.Hour, 30*24*time.Hour)
 	return errors.Join(errs...)
 }
