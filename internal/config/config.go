@@ -13,6 +13,7 @@ import (
 
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/obs"
+	"github.com/storepulse/storepulse/internal/pipeline"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
 	"github.com/storepulse/storepulse/transform"
@@ -22,7 +23,7 @@ import (
 type Config struct {
 	Kafka    ingest.KafkaConfig  `yaml:"kafka"`
 	Ingest   ingest.IngestConfig `yaml:"ingest"`
-	Pipeline Pipeline            `yaml:"pipeline"`
+	Pipeline pipeline.Config     `yaml:"pipeline"`
 	Rules    Rules               `yaml:"transform"`
 	Tenants  map[string]Tenant   `yaml:"tenants"`
 	Events   Events              `yaml:"events"`
@@ -33,13 +34,8 @@ type Config struct {
 
 // Sink is where the facts go.
 type Sink struct {
+	Migrate    bool              `yaml:"migrate"` // apply missing migrations when a worker starts
 	ClickHouse clickhouse.Config `yaml:"clickhouse"`
-}
-
-// Pipeline stands in for the lanes' configuration.
-type Pipeline struct {
-	ID            string        `yaml:"id"`
-	SnapshotEvery time.Duration `yaml:"snapshot_every"`
 }
 
 // Default is what runs without a file: one tenant in China, everything local.
@@ -48,10 +44,10 @@ func Default() Config {
 	return Config{
 		Kafka:    in.Kafka,
 		Ingest:   in.Ingest,
-		Pipeline: Pipeline{ID: "main", SnapshotEvery: 30 * time.Second},
+		Pipeline: pipeline.DefaultConfig(),
 		Rules:    defaultRules(in.IdleAfter),
 		Tenants:  map[string]Tenant{"default": defaultTenant()},
-		Sink:     Sink{ClickHouse: clickhouse.DefaultConfig()},
+		Sink:     Sink{Migrate: true, ClickHouse: clickhouse.DefaultConfig()},
 		HTTP:     obs.DefaultHTTPConfig(),
 		Log:      obs.DefaultLogConfig(),
 	}
@@ -60,7 +56,7 @@ func Default() Config {
 // Validate reports every fault of every section, joined.
 func (c Config) Validate() error {
 	return errors.Join(
-		c.Source().Validate(), c.Rules.validate(), validateTenants(c.Tenants), c.Events.validate(),
+		c.Source().Validate(), c.Pipeline.Validate(), c.Rules.validate(), validateTenants(c.Tenants), c.Events.validate(),
 		c.Sink.ClickHouse.Validate(), c.HTTP.Validate(), c.Log.Validate(),
 	)
 }
@@ -93,4 +89,20 @@ func (c Config) Transform() transform.Settings {
 		Gap: s.Gap, MaxLength: s.MaxLength, OutOfOrder: s.OutOfOrder, MergeHorizon: s.MergeHorizon,
 		PayWindow: c.Rules.Orders.PayWindow,
 	}
+}
+
+// ClickHouse gives what package clickhouse is told.
+func (c Config) ClickHouse() clickhouse.Config {
+	ch := c.Sink.ClickHouse
+	ch.Topics = [schemas.NumTopics]string{schemas.Clickstream: c.Kafka.Topics.Clickstream, schemas.OrdersTopic: c.Kafka.Topics.Orders}
+	return ch
+}
+
+// Lanes gives what package pipeline is told. A revoked lane gets less than
+// half the session timeout: heartbeats stop while it finishes.
+func (c Config) Lanes() pipeline.Config {
+	p := c.Pipeline
+	p.Identity = c.Kafka.Topics.Clickstream + "+" + c.Kafka.Topics.Orders
+	p.StopBound = c.Kafka.SessionTimeout * 2 / 5
+	return p
 }
