@@ -1,0 +1,79 @@
+package lint
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// pages gives the documentation by path.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	walk(t, func(path string) {
+		if !strings.HasSuffix(path, ".md") {
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[path] = string(text)
+	})
+	return all
+}
+
+var (
+	mdLink = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`)
+	goPath = regexp.MustCompile("`([a-z][a-z0-9_/.-]*/[a-z0-9_.-]+\\.(?:go|sql|sh|yaml|json))`")
+	series = regexp.MustCompile(`ecom_[a-z0-9_]+[a-z0-9]`)
+)
+
+// TestPagesNameFilesThatExist covers links and file names in code quotes.
+func TestPagesNameFilesThatExist(t *testing.T) {
+	for path, text := range pages(t) {
+		for _, m := range mdLink.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s links to %s, which does not exist: mend or remove the link", path, m[1])
+			}
+		}
+		for _, m := range goPath.FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
+				t.Errorf("%s names %s, which does not exist: say where it is now", path, m[1])
+			}
+		}
+	}
+}
+
+// TestPagesNameMetricsThatExist: an operator who looks for a metric finds it.
+func TestPagesNameMetricsThatExist(t *testing.T) {
+	declared := map[string]bool{}
+	for _, s := range sources(t) {
+		if s.isTest {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, s.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range series.FindAllString(string(text), -1) {
+			declared[name] = true
+		}
+	}
+	for path, text := range pages(t) {
+		for _, name := range series.FindAllString(text, -1) {
+			base := name
+			for _, suffix := range []string{"_bucket", "_count", "_sum"} {
+				base = strings.TrimSuffix(base, suffix)
+			}
+			if !declared[name] && !declared[base] {
+				t.Errorf("%s names %s, which no Go file declares: declare it, or name the one that answers the question", path, name)
+			}
+		}
+	}
+}
