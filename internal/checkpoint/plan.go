@@ -17,10 +17,10 @@ import (
 type Kind uint8
 
 const (
-	KindPlan Kind = iota // an ordinary epoch, also an idle one with empty ranges
-	KindGap              // ranges the log no longer has: lost_to_retention
-	KindDone             // repeats the last plan and says that it is done
-	KindGapDone          // repeats the last gap and says that it is done
+	KindPlan    Kind = iota // an ordinary epoch, also an idle one with empty ranges
+	KindGap                 // ranges the log no longer has: lost_to_retention
+	KindDone                // repeats the last plan and says that it is done
+	KindGapDone             // repeats the last gap and says that it is done
 )
 
 // KindNames are the stored values.
