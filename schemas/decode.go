@@ -222,10 +222,10 @@ func (d *Decoder) readEnvelope(r *Record) {
 		d.note(ReasonBadValue, "specversion", `"`, brief(v.b), `"; want "1.0"`)
 	}
 	d.mustHave(fTime)
-	d.time = d.timeOf(fTime, 0)
-	d.sent = d.timeOf(fSentTime, 0)
+	d.time = d.timeOf(fTime, "")
+	d.sent = d.timeOf(fSentTime, "")
 	d.explicit = 1
-	if d.received = d.timeOf(fReceivedTime, maxStoredTime); d.received == 0 {
+	if d.received = d.timeOf(fReceivedTime, storedBefore); d.received == 0 {
 		d.received, d.explicit = max(r.Timestamp, 0), 0
 	}
 	d.sequence = d.whole(fSequence, 0, 1<<64-1)
@@ -295,15 +295,16 @@ func (d *Decoder) flag(f field) uint8 {
 	return 0
 }
 
-// timeOf is an optional time, 0 if absent; before bounds it if it is not 0.
-func (d *Decoder) timeOf(f field, before int64) int64 {
+// timeOf is an optional time, 0 if absent. A time that is stored as it is must
+// lie before the year given; without one there is no bound, the transform corrects that one.
+func (d *Decoder) timeOf(f field, before string) int64 {
 	v := &d.fields[f]
 	if v.shape != isString || (len(v.b) == 0 && f != fTime) {
 		return 0
 	}
 	ms, ok := parseTime(v.b)
-	if !ok || (before > 0 && ms >= before) {
-		d.note(ReasonBadTime, fieldSpecs[f].name, `"`, brief(v.b), `" is no time we take; want RFC 3339 with an offset from the year 2015 on, such as 2026-03-01T09:30:00.123+08:00`)
+	if !ok || (before != "" && view(v.b[:4]) >= before) {
+		d.note(ReasonBadTime, fieldSpecs[f].name, `"`, brief(v.b), `" is no time we take; want RFC 3339 with an offset from the year 2015 to 2099, such as 2026-03-01T09:30:00.123+08:00`)
 	}
 	return ms
 }

@@ -9,7 +9,7 @@ func (d *Decoder) order(r *Record, o *Orders, lines *OrderItems) {
 	goods, discount := d.money(fGoods), d.money(fDiscount)
 	freight, tax := d.money(fFreight), d.money(fTax)
 	payable, paid, refund := d.money(fPayable), d.money(fPaid), d.money(fAmount)
-	created, paidAt := d.timeOf(fCreatedAt, maxStoredTime), d.timeOf(fPaidAt, maxStoredTime)
+	created, paidAt := d.timeOf(fCreatedAt, storedBefore), d.timeOf(fPaidAt, storedBefore)
 	if d.reason == ReasonNone && d.currency == 0 && d.linesHaveMoney() {
 		d.note(ReasonMissingRequired, "currency", "is required because items have prices")
 	}

@@ -46,9 +46,9 @@ func parseTime(b []byte) (int64, bool) {
 	return seconds*1000 + int64(milli) - offset, true
 }
 
-// maxStoredTime bounds times that are stored as they are: a Date column of the store
-// ends in 2149.
-const maxStoredTime = 4_102_444_800_000 // 2100-01-01T00:00:00Z
+// storedBefore bounds times that are stored as the producer gave them: a Date
+// column of the store ends in 2149.
+const storedBefore = "2100"
 
 func two(b []byte, i int) uint32 {
 	tens, ones := uint32(b[i]-'0'), uint32(b[i+1]-'0')
