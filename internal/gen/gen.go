@@ -61,6 +61,9 @@ func New(s Settings) *Generator {
 		date:   dateCache{day: -1 << 40},
 	}
 	g.run = mix(s.Seed ^ mix(uint64(s.Start.UnixNano())))
+	for _, c := range []byte(s.TenantID) { // two shops' events are never duplicates of each other
+		g.run = mix(g.run ^ uint64(c))
+	}
 	if s.Duration > 0 {
 		g.stop = g.now + s.Duration.Milliseconds()
 	}
