@@ -14,6 +14,9 @@ type Pace struct {
 	TimeLapse float64
 	// Rate > 0 is records per second, whatever their times; TimeLapse wins.
 	Rate float64
+	// Live keeps a record back until its own time: a stream that began in the
+	// past and catches up goes on at the pace of the clock.
+	Live bool
 }
 
 // Pacer holds records back. It never hurries after a stall beyond the schedule
@@ -42,7 +45,11 @@ func (p *Pacer) At(arrival time.Time) time.Time {
 		after = float64(arrival.Sub(p.first)) / p.pace.TimeLapse
 	}
 	p.passed++
-	return p.begun.Add(time.Duration(after))
+	due := p.begun.Add(time.Duration(after))
+	if p.pace.Live && due.Before(arrival) {
+		return arrival
+	}
+	return due
 }
 
 const (

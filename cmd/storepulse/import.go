@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/storepulse/storepulse/internal/config"
+	"github.com/storepulse/storepulse/internal/imports"
+	"github.com/storepulse/storepulse/internal/produce"
+	"github.com/storepulse/storepulse/internal/progress"
+)
+
+func newImport(s *shared) *cobra.Command {
+	var mapping string
+	var pace produce.Pace
+	cmd := &cobra.Command{
+		Use:   "import FILE --mapping M.yaml",
+		Short: "Turn a CSV, TSV or JSON lines file into live events on Kafka",
+		Long: `import reads a file (plain or gzip, - is standard input) by a declarative mapping
+and writes the events to the configured Kafka, where workers take them like any
+other. Every row is accounted for in the report at the end.`,
+		Example: `  storepulse import 2019-Oct.csv.gz --mapping examples/rees46.yaml`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := s.config()
+			if err != nil {
+				return err
+			}
+			return importFile(cmd.Context(), s, cfg, args[0], mapping, pace)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&mapping, "mapping", "", "how to read the file (YAML)")
+	f.Float64Var(&pace.TimeLapse, "time-lapse", 0, "the file's seconds per second; 0 = full speed")
+	f.Float64Var(&pace.Rate, "rate", 0, "events per second, whatever their times; 0 = full speed")
+	if err := cmd.MarkFlagRequired("mapping"); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return cmd
+}
+
+// importFile feeds a file to Kafka and prints what became of its rows.
+func importFile(ctx context.Context, s *shared, cfg config.Config, path, mapping string, pace produce.Pace) error {
+	m, err := imports.LoadMapping(mapping)
+	if err != nil {
+		return err
+	}
+	voc, err := cfg.Vocabulary()
+	if err != nil {
+		return err
+	}
+	r, err := imports.Open(path, m, imports.Options{Vocabulary: voc})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	w, err := newWriter(cfg)
+	if err != nil {
+		return err
+	}
+	bar := progress.New(s.err, "import "+path)
+	err = produce.Run(ctx, w, r.Next, pace, func(produce.Counts) { bar.Set(r.Progress()) })
+	err = errors.Join(err, r.Err(), w.Close(context.WithoutCancel(ctx)))
+	bar.Done()
+	if werr := r.Report().Write(s.out); werr != nil {
+		err = errors.Join(err, werr)
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("import stopped after %d events; the same import again continues safely, events that are there already are dropped as duplicates", w.Counts().Total())
+	}
+	return err
+}
+
+// demoImport feeds a file to the embedded stack, waits until all of it is
+// written and every session closed.
+func demoImport(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st *stack) error {
+	begun := time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var parts errgroup.Group
+	parts.Go(func() error {
+		defer cancel()
+		return st.run(ctx)
+	})
+	parts.Go(func() error {
+		if err := importFile(ctx, s, cfg, f.importFile, f.mapping, produce.Pace{}); err != nil {
+			cancel()
+			return err
+		}
+		st.worker.Drain()
+		return nil
+	})
+	err := parts.Wait()
+	fmt.Fprintf(s.out, "everything written after %s\n", time.Since(begun).Round(100*time.Millisecond))
+	return err
+}
+
+func newValidate(s *shared) *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate FILE",
+		Short: "Say offline whether events are right, and why not",
+		Long: `validate reads one JSON event per line (plain or gzip, - is standard input) and
+judges each as a worker would. It exits with 1 if any event would be set aside.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := s.config()
+			if err != nil {
+				return err
+			}
+			voc, err := cfg.Vocabulary()
+			if err != nil {
+				return err
+			}
+			in := s.in
+			if args[0] != "-" {
+				file, err := os.Open(args[0])
+				if err != nil {
+					return fmt.Errorf("validate: %w", err)
+				}
+				defer file.Close()
+				in = file
+			}
+			report, err := imports.Validate(cmd.Context(), in, voc, s.out)
+			if err != nil {
+				return err
+			}
+			if report.Bad > 0 {
+				return errFailed
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/storepulse/storepulse/internal/config"
+	"github.com/storepulse/storepulse/internal/devmode"
+)
+
+// local is the embedded Kafka and ClickHouse of one data directory, and the
+// configuration that points at them.
+type local struct {
+	cfg        config.Config
+	kafka      *devmode.Kafka
+	clickhouse *devmode.ClickHouse
+}
+
+// startLocal starts both; progress tells of a first-time download.
+func startLocal(ctx context.Context, progress io.Writer, dataDir string, partitions int, cfg config.Config, log *slog.Logger) (*local, error) {
+	l := &local{cfg: cfg}
+	var err error
+	if l.clickhouse, err = startClickHouse(ctx, progress, dataDir, log); err != nil {
+		return nil, err
+	}
+	l.kafka, err = devmode.StartKafka(devmode.KafkaOptions{
+		DataDir: filepath.Join(dataDir, "kafka"), Partitions: partitions, Topics: []string{cfg.Kafka.Topics.Clickstream, cfg.Kafka.Topics.Orders},
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.clickhouse.Stop())
+	}
+	l.cfg.Kafka.Brokers = []string{l.kafka.Addr()}
+	pointAt(&l.cfg, l.clickhouse.URL())
+	return l, nil
+}
+
+func startClickHouse(ctx context.Context, progress io.Writer, dataDir string, log *slog.Logger) (*devmode.ClickHouse, error) {
+	engine, err := devmode.EnsureEngine(ctx, progress)
+	if err != nil {
+		return nil, fmt.Errorf("get the embedded ClickHouse: %w", err)
+	}
+	return devmode.StartClickHouse(ctx, devmode.ClickHouseOptions{DataDir: filepath.Join(dataDir, "clickhouse"), Engine: engine, Args: []string{"dev", "clickhouse", "--child"}, Log: log})
+}
+
+// pointAt makes the configuration speak of an embedded ClickHouse: no user of
+// the configured one, no TLS.
+func pointAt(cfg *config.Config, url string) {
+	ch := config.Default().Sink.ClickHouse
+	ch.URL, ch.Database = url, cfg.Sink.ClickHouse.Database
+	cfg.Sink.ClickHouse, cfg.Sink.Migrate = ch, true
+}
+
+func (l *local) stop() error {
+	return errors.Join(l.kafka.Close(), l.clickhouse.Stop())
+}
+
+// attachClickHouse points the configuration at the ClickHouse of a data
+// directory: the running one, or one that it starts and the returned function stops.
+func attachClickHouse(ctx context.Context, progress io.Writer, dataDir string, cfg *config.Config) (func(), error) {
+	dir := filepath.Join(dataDir, "clickhouse")
+	if url, ok := devmode.Attach(dir); ok {
+		pointAt(cfg, url)
+		return func() {}, nil
+	}
+	ch, err := startClickHouse(ctx, progress, dataDir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	pointAt(cfg, ch.URL())
+	return func() { _ = ch.Stop() }, nil
+}
