@@ -31,7 +31,7 @@ test-race: ## all tests under the race detector
 
 test-kafka: kafka-start ## the tests that need a real Kafka: starts it, runs them, stops it
 	trap 'tools/kafka/kafka.sh stop' EXIT; \
-	STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1 \
+	CI=true STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1 \
 		$(GO) test -json -count=1 -timeout 10m ./ingest/... ./internal/e2e/... | $(GO) run ./internal/tools/testsum
 
 lint: ## formatting, vet, staticcheck and the house rules
@@ -54,8 +54,11 @@ fuzz: ## every fuzz target for FUZZTIME each
 generate: ## files made from Go: docs/metrics.md from the register of metrics
 	$(GO) test ./sink/prom -run '^TestMetricsPage$$' -update
 
-kafka: ## download a real Kafka for test-kafka, once
+kafka: build/kafka/libs ## a real Kafka for test-kafka, downloaded once with Maven
+
+build/kafka/libs: tools/kafka/pom.xml
 	tools/kafka/kafka.sh install
+	touch $@
 
 kafka-start: kafka ## start it on 127.0.0.1:19092
 	tools/kafka/kafka.sh start
@@ -63,5 +66,5 @@ kafka-start: kafka ## start it on 127.0.0.1:19092
 kafka-stop: ## stop it
 	tools/kafka/kafka.sh stop
 
-clean: ## remove what was built
+clean: kafka-stop ## remove what was built and downloaded
 	rm -rf bin build

@@ -153,8 +153,7 @@ func TestNoSleepInTests(t *testing.T) {
 		if !s.isTest {
 			continue
 		}
-		var visit func(n ast.Node) bool
-		visit = func(n ast.Node) bool {
+		ast.Inspect(s.file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
 				return true
@@ -166,8 +165,7 @@ func TestNoSleepInTests(t *testing.T) {
 				t.Errorf("%s: time.Sleep: wait for the event itself (a channel, a callback, polling with a deadline), or run the test in synctest.Test", s.at(n))
 			}
 			return true
-		}
-		ast.Inspect(s.file, visit)
+		})
 	}
 }
 
