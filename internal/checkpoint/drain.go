@@ -42,7 +42,7 @@ func (s *Store) Drain(ctx context.Context, lane uint32, term uint64) error {
 		}
 		if time.Since(began) > drainPatience {
 			if err := s.kill(ctx, lane, term); err != nil {
-				return fmt.Errorf("drain lane %d: kill %d queries of a former owner: %w", lane, running, err)
+				return fmt.Errorf("drain lane %d: kill %d inserts of a former owner: %w", lane, running, err)
 			}
 			began = time.Now()
 		}
@@ -79,7 +79,9 @@ func (s *Store) kill(ctx context.Context, lane uint32, term uint64) error {
 		return err
 	}
 	for _, id := range ids {
-		if err := s.c.Exec(ctx, "KILL QUERY WHERE query_id = "+clickhouse.Literal(id)+" SYNC", nil); err != nil {
+		// Without SYNC: an insert that waits for its body ends when the body or
+		// the receive timeout does, and the caller looks again anyway.
+		if err := s.c.Exec(ctx, "KILL QUERY WHERE query_id = "+clickhouse.Literal(id)+" ASYNC", nil); err != nil {
 			return err
 		}
 	}
