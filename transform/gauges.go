@@ -1,0 +1,91 @@
+package transform
+
+import "github.com/storepulse/storepulse/schemas"
+
+// tenantGauges are running totals of one tenant; every change of a visitor or
+// an order adds its difference, so that an epoch never scans the state.
+type tenantGauges struct {
+	open, active int64
+	visitors     [schemas.NumPlatforms]int64
+	unpaid       [4]int64 // by schemas.AgeBucketNames
+}
+
+// ageLimits are the lower ends of the age buckets after the first.
+var ageLimits = [3]int64{15 * minute, hour, day}
+
+func (s *State) gauge(v *visitor, open, active uint16, platform uint8) {
+	g := &s.gauges[v.tenant]
+	g.open += int64(open) - int64(v.open)
+	g.active += int64(active) - int64(v.active)
+	if v.active > 0 {
+		g.visitors[v.platform]--
+	}
+	if active > 0 {
+		g.visitors[platform]++
+	}
+	v.open, v.active, v.platform = open, active, platform
+}
+
+// ageOrder counts the order in its age bucket and queues it for the next
+// change that the watermark alone makes.
+func (s *State) ageOrder(i uint32, watermark int64) {
+	o := s.orders.at(i)
+	due := s.leaves(o) + 1
+	bucket := uint8(0)
+	if s.unpaid(o) {
+		bucket = 1
+		for _, limit := range ageLimits {
+			change := o.at() + limit - s.outOfOrder
+			if watermark < change {
+				due = min(due, change)
+				break
+			}
+			bucket++
+		}
+	}
+	s.setAge(o, bucket)
+	if due <= watermark && o.link != 0 {
+		s.orderWheel.remove(s, i) // it leaves with its session
+		return
+	}
+	s.orderWheel.queue(s, i, due)
+}
+
+// unpaid says that the order waits for its payment (FUN-09).
+func (s *State) unpaid(o *order) bool {
+	return o.at() != 0 && o.paidAt == 0 && o.cancelled == 0 && o.flags&(orderTest|orderInternal) == 0 &&
+		o.kind != typePresale && o.linkableKind()
+}
+
+func (s *State) setAge(o *order, bucket uint8) {
+	g := &s.gauges[o.tenant]
+	if o.age > 0 {
+		g.unpaid[o.age-1]--
+	}
+	if bucket > 0 {
+		g.unpaid[bucket-1]++
+	}
+	o.age = bucket
+}
+
+// setGauges writes the lane's gauges as they stand after the epoch.
+func (s *State) setGauges() {
+	d, r := s.deltas, s.register
+	for tenant := range s.gauges {
+		g := &s.gauges[tenant]
+		d.Set(tenant, r.SessionsOpen, g.open)
+		d.Set(tenant, r.SessionsActive, g.active)
+		for i, n := range g.visitors {
+			d.Set(tenant, r.VisitorsActive, n, i)
+		}
+		for i, n := range g.unpaid {
+			d.Set(tenant, r.OrdersUnpaid, n, i)
+		}
+		d.Set(tenant, r.LastPaidOrder, s.lastPaid[tenant]/second)
+		today := s.days[tenant].date(s.watermark)
+		for p := range int(schemas.NumPlatforms) {
+			d.Set(tenant, r.VisitorsToday, s.today.visits[tenant].count(today, p), p)
+			d.Set(tenant, r.BuyersToday, s.today.buys[tenant].count(today, p), p)
+		}
+	}
+}

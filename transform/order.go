@@ -1,0 +1,329 @@
+package transform
+
+import (
+	"bytes"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// order is what the lane knows of an order while it can still move a session.
+// Every merge is a minimum, a maximum or a union, so arrival order is nothing.
+type order struct {
+	hash                        uint64
+	created, paidAt, cancelled  int64 // 0 = not known
+	seen                        int64 // newest event or hint
+	payable, paid               int64 // minor units, of the greatest version
+	payableVersion, paidVersion uint64
+	rankVersion                 uint64
+	visitor                     schemas.ID
+	visitorRef, hintRef         uint32 // in State.visitors, 0 = none
+	nextOrder, nextHint         uint32 // of the same visitor
+	hintTime                    int64
+	hintKey                     uint64
+	link                        uint32 // visitor of the linked session
+	linkStart                   int64
+	linkKey                     uint64
+	next, prev                  uint32 // in the wheel
+	bucket                      int32
+	rank                        uint16
+	units                       [4]unitCount
+	ident                       uint8 // how visitor is known: 0 not, identAnonymous, identUser
+	how                         uint8 // index into schemas.AttributionNames
+	platform, currency, kind    uint8
+	region, tenant              uint8
+	age                         uint8 // 1 + age bucket under which it counts as unpaid, 0 = none
+	flags                       orderFlags
+}
+
+type unitCount struct {
+	n        uint16
+	category uint8
+}
+
+type orderFlags uint16
+
+const (
+	orderTest orderFlags = 1 << iota
+	orderInternal
+	linkFrozen // the linked session's span has left
+	countedPlaced
+	countedPaid
+	countedCancelled
+	uncounted // waits in State.pending
+	orderUnits
+)
+
+const (
+	identAnonymous = 1
+	identUser      = 2
+)
+
+// Attribution, an index into schemas.AttributionNames.
+const (
+	byNone = iota
+	byHint
+	byAnonymous
+	byUser
+)
+
+// at is when the order was created, as far as is known; 0 = it is no order yet.
+func (o *order) at() int64 {
+	if o.created == 0 {
+		return o.paidAt
+	}
+	return o.created
+}
+
+// linkable says that the order takes part in the session funnel (spec 4.4).
+func (o *order) linkable() bool {
+	if o.at() == 0 || o.flags&orderTest != 0 {
+		return false
+	}
+	return o.linkableKind()
+}
+
+func (o *order) linkableKind() bool {
+	return o.kind != typeSubscription && o.kind != typeExchange && o.kind != typeImported
+}
+
+// Order types outside the funnel, indexes into schemas.OrderTypeNames.
+const (
+	typePresale      = 2
+	typeSubscription = 3
+	typeExchange     = 5
+	typeImported     = 7
+)
+
+// paidInTime says that the payment counts for the session.
+func (o *order) paidInTime(window int64) bool {
+	return o.paidAt != 0 && o.paidAt <= o.at()+window
+}
+
+// leaves is the last watermark at which the order is still of use.
+func (s *State) leaves(o *order) int64 {
+	switch {
+	case o.at() == 0:
+		return o.seen + s.retain
+	case o.paidAt != 0:
+		return max(o.at(), o.paidAt) + s.retain
+	case o.cancelled != 0:
+		return max(o.at(), o.cancelled) + s.retain
+	}
+	return o.at() + s.payWindow + s.retain
+}
+
+// orderOf finds or makes the order.
+func (s *State) orderOf(hash uint64, tenant uint8) uint32 {
+	if i, ok := s.orderIndex[hash]; ok {
+		return i
+	}
+	i := s.orders.take()
+	o := s.orders.at(i)
+	o.hash, o.tenant, o.bucket = hash, tenant, unqueued
+	s.orderIndex[hash] = i
+	return i
+}
+
+// mergeOrder takes row i of the orders topic into the table.
+func (s *State) mergeOrder(b *schemas.Orders, row int) {
+	kind := schemas.Kind(b.Kind[row])
+	switch kind {
+	case schemas.KindOrderCreated, schemas.KindOrderUpdated, schemas.KindOrderPaid, schemas.KindOrderCancelled:
+	default:
+		return
+	}
+	i := s.orderOf(b.Order[row], b.Tenant.Index[row])
+	o := s.orders.at(i)
+	t, received, version := b.Time[row], b.Received[row], b.Version[row]
+	o.seen = max(o.seen, t)
+	if created := payloadTime(b.CreatedAt[row], received); created > 0 {
+		o.created = earliest(o.created, created)
+	} else if kind == schemas.KindOrderCreated {
+		o.created = earliest(o.created, t)
+	}
+	if p := b.Payable[row]; p > 0 || kind == schemas.KindOrderCreated {
+		if version > o.payableVersion || version == o.payableVersion && p > o.payable {
+			o.payableVersion, o.payable = version, p
+		}
+	}
+	switch kind {
+	case schemas.KindOrderPaid:
+		at := payloadTime(b.PaidAt[row], received)
+		if at <= 0 {
+			at = t
+		}
+		if o.paidAt != 0 && o.paidAt != at {
+			s.conflict(o, conflictPaidTwice)
+		}
+		o.paidAt = earliest(o.paidAt, at)
+		if p := b.Paid[row]; version > o.paidVersion || version == o.paidVersion && p > o.paid {
+			o.paidVersion, o.paid = version, p
+		}
+	case schemas.KindOrderCancelled:
+		o.cancelled = earliest(o.cancelled, t)
+		if o.flags&countedCancelled == 0 {
+			o.flags |= countedCancelled
+			s.countCancelled(o, b, row)
+		}
+	}
+	if b.PayableMismatch[row] != 0 {
+		s.conflict(o, conflictMismatch)
+	}
+	if rank := b.Rank[row]; rank > 0 {
+		if rank < o.rank && version > o.rankVersion {
+			s.conflict(o, conflictLowerRank)
+		}
+		if rank > o.rank {
+			o.rank, o.rankVersion = rank, version
+		}
+	}
+	o.platform = max(o.platform, b.Platform.Index[row])
+	o.currency = max(o.currency, b.Currency.Index[row])
+	o.region = max(o.region, b.Region.Index[row])
+	o.kind = max(o.kind, b.OrderType.Index[row])
+	if b.IsTest[row] != 0 {
+		o.flags |= orderTest
+	}
+	if b.IsInternal[row] != 0 {
+		o.flags |= orderInternal
+	}
+	if ident := b.HasAnon[row]; ident == identAnonymous || ident == identUser {
+		s.identify(i, ident, b.Visitor[row])
+	}
+	if o.flags&uncounted == 0 && (o.flags&countedPlaced == 0 || o.paidAt != 0 && o.flags&countedPaid == 0) && o.at() != 0 {
+		o.flags |= uncounted
+		s.pending = append(s.pending, i)
+	}
+	s.touchOrder(i, schemas.OrdersTopic, b.Offset[row])
+}
+
+func earliest(known, t int64) int64 {
+	if known == 0 || t < known {
+		return t
+	}
+	return known
+}
+
+// identify gives the order a visitor; anonymous_id wins over user_id, then the
+// smaller hash, so that arrival order does not decide.
+func (s *State) identify(i uint32, ident uint8, id schemas.ID) {
+	o := s.orders.at(i)
+	if o.flags&linkFrozen != 0 {
+		return
+	}
+	if o.ident != 0 && (o.ident < ident || o.ident == ident && bytes.Compare(o.visitor[:], id[:]) <= 0) {
+		return
+	}
+	if o.visitorRef != 0 {
+		s.touch(o.visitorRef, s.cause.topic, s.cause.offset)
+		s.detachOrder(i)
+	}
+	o.ident, o.visitor = ident, id
+	v := s.visitorOf(id, o.tenant)
+	if !s.room(v) {
+		s.cut(o.tenant, cutVisitorOrders)
+		s.drop(v)
+		return
+	}
+	o.visitorRef = v
+	p := s.visitors.at(v)
+	o.nextOrder, p.orders = p.orders, i
+}
+
+// room says that the visitor may hold one more order or hint.
+func (s *State) room(v uint32) bool {
+	n := 0
+	p := s.visitors.at(v)
+	for i := p.orders; i != 0; i = s.orders.at(i).nextOrder {
+		n++
+	}
+	for i := p.hints; i != 0; i = s.orders.at(i).nextHint {
+		n++
+	}
+	return n < maxVisitorOrders
+}
+
+// hint notes that a click of the visitor names the order. The earliest hint
+// counts.
+func (s *State) hint(v uint32, hash uint64, t int64, key uint64) {
+	p := s.visitors.at(v)
+	i := s.orderOf(hash, p.tenant)
+	o := s.orders.at(i)
+	o.seen = max(o.seen, t)
+	if o.flags&linkFrozen == 0 && (o.hintRef == 0 || s.hintBefore(v, t, key, o)) {
+		if o.hintRef != 0 {
+			s.touch(o.hintRef, s.cause.topic, s.cause.offset)
+			s.detachHint(i)
+		}
+		if s.room(v) {
+			o.hintRef, o.hintTime, o.hintKey = v, t, key
+			o.nextHint, p.hints = p.hints, i
+		} else {
+			s.cut(o.tenant, cutVisitorOrders)
+		}
+	}
+	s.touchOrder(i, schemas.Clickstream, s.cause.offset)
+}
+
+func (s *State) hintBefore(v uint32, t int64, key uint64, o *order) bool {
+	if t != o.hintTime {
+		return t < o.hintTime
+	}
+	if key != o.hintKey {
+		return key < o.hintKey
+	}
+	a, b := s.visitors.at(v), s.visitors.at(o.hintRef)
+	return bytes.Compare(a.id[:], b.id[:]) < 0
+}
+
+// touchOrder queues the order for its age and asks for a new fold of every
+// visitor whose sessions it may concern.
+func (s *State) touchOrder(i uint32, topic schemas.Topic, offset int64) {
+	o := s.orders.at(i)
+	s.ageOrder(i, s.watermark)
+	for _, v := range [3]uint32{o.visitorRef, o.hintRef, o.link} {
+		if v != 0 {
+			s.touch(v, topic, offset)
+		}
+	}
+}
+
+func (s *State) detachOrder(i uint32) {
+	o := s.orders.at(i)
+	p := &s.visitors.at(o.visitorRef).orders
+	for *p != i {
+		p = &s.orders.at(*p).nextOrder
+	}
+	*p, o.nextOrder, o.visitorRef = o.nextOrder, 0, 0
+}
+
+func (s *State) detachHint(i uint32) {
+	o := s.orders.at(i)
+	p := &s.visitors.at(o.hintRef).hints
+	for *p != i {
+		p = &s.orders.at(*p).nextHint
+	}
+	*p, o.nextHint, o.hintRef = o.nextHint, 0, 0
+}
+
+// dropOrder forgets the order.
+func (s *State) dropOrder(i uint32) {
+	o := s.orders.at(i)
+	v, h := o.visitorRef, o.hintRef
+	if v != 0 {
+		s.detachOrder(i)
+	}
+	if h != 0 {
+		s.detachHint(i)
+	}
+	s.setAge(o, 0)
+	s.orderWheel.remove(s, i)
+	delete(s.orderIndex, o.hash)
+	s.orders.put(i)
+	if v != 0 {
+		s.drop(v)
+	}
+	if h != 0 && h != v {
+		s.drop(h)
+	}
+}

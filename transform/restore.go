@@ -1,0 +1,468 @@
+package transform
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// Restore reads a snapshot. The rules in force stay those of the snapshot, so
+// that the epochs after it can be repeated; Adopt takes over new ones.
+func Restore(v *schemas.Vocabulary, r *schemas.Register, settings Settings, snapshot []byte) (*State, error) {
+	s := New(v, r, settings)
+	if err := s.restore(&reader{b: snapshot}); err != nil {
+		return nil, fmt.Errorf("restore the state of a lane from %d bytes: %w", len(snapshot), err)
+	}
+	return s, nil
+}
+
+// Adopt puts new rules in force and says whether they differ. Call it right
+// before a snapshot: epochs are only repeatable from one that has the rules.
+func (s *State) Adopt(settings Settings) bool {
+	if settings == s.settings {
+		return false
+	}
+	s.use(settings)
+	for i := uint32(1); i < s.orders.used; i++ {
+		if o := s.orders.at(i); o.hash != 0 && s.orderIndex[o.hash] == i {
+			s.ageOrder(i, s.watermark)
+		}
+	}
+	for _, i := range s.index { // queueing only: the order inside a bucket is nothing
+		s.schedule(i, s.visitors.at(i), s.watermark)
+	}
+	return true
+}
+
+var (
+	errShort = errors.New("it ends early")
+	errValue = errors.New("a value is out of range")
+	errOrder = errors.New("entries are not in order")
+	errRef   = errors.New("an entry names another that is absent")
+)
+
+// reader takes values off a byte slice; the first fault sticks.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+	r.b = nil
+}
+
+func (r *reader) uint() uint64 {
+	n, k := binary.Uvarint(r.b)
+	if k <= 0 {
+		r.fail(errShort)
+		return 0
+	}
+	r.b = r.b[k:]
+	return n
+}
+
+func (r *reader) int() int64 {
+	n, k := binary.Varint(r.b)
+	if k <= 0 {
+		r.fail(errShort)
+		return 0
+	}
+	r.b = r.b[k:]
+	return n
+}
+
+func (r *reader) take(n int) []byte {
+	if len(r.b) < n {
+		r.fail(errShort)
+		return make([]byte, min(n, 64))
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) fixed() uint64  { return binary.LittleEndian.Uint64(r.take(8)) }
+func (r *reader) id() schemas.ID { return schemas.ID(r.take(16)) }
+func (r *reader) byte() uint8    { return r.take(1)[0] }
+
+// below reads one byte that must be under the limit.
+func (r *reader) below(limit int) uint8 {
+	v := r.byte()
+	if int(v) >= limit {
+		r.fail(errValue)
+		return 0
+	}
+	return v
+}
+
+// count reads how many entries follow; each has at least size bytes.
+func (r *reader) count(size int) int {
+	n := r.uint()
+	if n > uint64(len(r.b)/size) {
+		r.fail(errShort)
+		return 0
+	}
+	return int(n)
+}
+
+// upTo reads a number that must not exceed the limit.
+func (r *reader) upTo(limit uint64) uint64 {
+	n := r.uint()
+	if n > limit {
+		r.fail(errValue)
+		return 0
+	}
+	return n
+}
+
+// maxTime bounds times, so that sums of them cannot overflow: the year 10,000.
+const maxTime = 253_402_300_800_000
+
+func (r *reader) time() int64 {
+	t := r.int()
+	if t < -maxTime || t > maxTime {
+		r.fail(errValue)
+		return 0
+	}
+	return t
+}
+
+func (s *State) restore(r *reader) error {
+	if v := r.byte(); r.err == nil && v != snapshotVersion {
+		return fmt.Errorf("format %d: this program reads format %d", v, snapshotVersion)
+	}
+	var d [5]time.Duration
+	for i := range d {
+		ms := r.int()
+		if ms < 0 || ms > 400*day {
+			r.fail(errValue)
+			ms = 0
+		}
+		d[i] = time.Duration(ms) * time.Millisecond
+	}
+	s.use(Settings{Gap: d[0], MaxLength: d[1], OutOfOrder: d[2], MergeHorizon: d[3], PayWindow: d[4]})
+	s.watermark, s.ordersClock = r.time(), r.time()
+	tenants, err := s.readTenants(r)
+	if err != nil {
+		return err
+	}
+	s.readVisitors(r, tenants)
+	s.readOrders(r, tenants)
+	s.readIDs(r)
+	for _, days := range [2][]perDay{s.today.visits, s.today.buys} {
+		for _, t := range tenants {
+			days[t].read(r)
+		}
+	}
+	if r.err == nil && len(r.b) > 0 {
+		return fmt.Errorf("%d bytes too many", len(r.b))
+	}
+	if r.err != nil {
+		return r.err
+	}
+	for i := uint32(1); i < s.visitors.used; i++ {
+		s.schedule(i, s.visitors.at(i), s.watermark)
+	}
+	return nil
+}
+
+// readTenants maps the snapshot's tenants to the configured ones by name.
+func (s *State) readTenants(r *reader) (tenants []uint8, err error) {
+	for range r.count(2) {
+		name := string(r.take(r.count(1)))
+		at := -1
+		for i, known := range s.vocabulary.TenantNames {
+			if known == name {
+				at = i
+			}
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		if at < 0 {
+			return nil, fmt.Errorf("tenant %q is in state but not configured: keep it under tenants until its sessions have left", name)
+		}
+		if slices.Contains(tenants, uint8(at)) {
+			return nil, errOrder
+		}
+		s.lastPaid[at] = r.time()
+		tenants = append(tenants, uint8(at))
+	}
+	return tenants, nil
+}
+
+func (s *State) readVisitors(r *reader, tenants []uint8) {
+	var last schemas.ID
+	for n := range r.count(20) {
+		id := r.id()
+		tenant := r.below(len(tenants))
+		if r.err != nil {
+			return
+		}
+		if n > 0 && bytes.Compare(last[:], id[:]) >= 0 {
+			r.fail(errOrder)
+			return
+		}
+		last = id
+		s.readVisitor(r, s.visitorOf(id, tenants[tenant]))
+		if r.err != nil {
+			return
+		}
+	}
+}
+
+func (s *State) readVisitor(r *reader, vi uint32) {
+	v := s.visitors.at(vi)
+	for range r.below(maxVisitorUsers + 1) {
+		if hash := r.fixed(); hash != 0 {
+			s.userIndex(v, hash)
+		}
+	}
+	n := r.count(13)
+	if n > maxVisitorEvents+1 {
+		r.fail(errValue)
+		return
+	}
+	v.sealed = uint16(r.upTo(uint64(n)))
+	if n > 0 && r.err == nil {
+		v.class = s.blocks.class(n, 0)
+		v.block = s.blocks.take(v.class)
+		v.n = uint32(n)
+	}
+	evs := s.events(v)
+	t := int64(0)
+	for i := range evs {
+		gap := r.upTo(maxTime)
+		t += int64(gap)
+		if i == 0 {
+			v.base = t - baseMargin
+		}
+		e := event{key: r.fixed(), meta: binary.LittleEndian.Uint32(r.take(4))}
+		if t > maxTime || t-v.base > maxOffset || e.user() > v.users || !e.valid() {
+			r.fail(errValue)
+			return
+		}
+		e.at = uint32(t - v.base)
+		if i > 0 && !evs[i-1].before(e) {
+			r.fail(errOrder)
+			return
+		}
+		evs[i] = e
+	}
+	p := &v.sessions
+	var before *session
+	for range r.count(32) {
+		i := s.sessions.take()
+		x := s.sessions.at(i)
+		x.start = r.time()
+		x.end = x.start + int64(r.upTo(maxTime))
+		x.key, x.digest, x.links = r.fixed(), r.fixed(), r.fixed()
+		x.flags = sessionFlags(r.upTo(1<<16 - 1))
+		x.stage, x.counted = r.below(int(schemas.NumStages)), r.below(int(schemas.NumStages))
+		x.channel, x.platform = r.below(int(schemas.NumChannels)), r.below(int(schemas.NumPlatforms))
+		if x.flags&^(emittedClosed|frozen|archived|filtered|countedFlags) != 0 || x.flags&(frozen|archived) == frozen|archived {
+			r.fail(errValue)
+		}
+		if before != nil && (x.start < before.start || x.start == before.start && x.key <= before.key) {
+			r.fail(errOrder)
+		}
+		if x.flags&(frozen|archived) != 0 {
+			x.kept = s.kept.take()
+			f := s.kept.at(x.kept)
+			f.read(r)
+			if f.start != x.start || f.key != x.key {
+				r.fail(errRef)
+			}
+		}
+		if r.err != nil {
+			return
+		}
+		*p, p, before = i, &x.next, x
+	}
+}
+
+// valid says that every part of the packed event is in its closed list.
+func (e event) valid() bool {
+	return e.kind() < schemas.NumKinds && e.page() < schemas.NumPageTypes && e.channel() < uint8(schemas.NumChannels) &&
+		e.platform() < uint8(schemas.NumPlatforms) && e.region() <= schemas.RegionOther
+}
+
+func (f *fold) read(r *reader) {
+	f.start, f.end, f.key, f.user = r.time(), r.time(), r.fixed(), r.fixed()
+	f.firstView, f.firstCart, f.firstCheckout = r.time(), r.time(), r.time()
+	f.events, f.views = uint32(r.upTo(1<<32-1)), uint32(r.upTo(1<<32-1))
+	f.landing, f.exit = r.below(schemas.NumPageTypes), r.below(schemas.NumPageTypes)
+	f.channel, f.platform = r.below(int(schemas.NumChannels)), r.below(int(schemas.NumPlatforms))
+	f.region = r.below(schemas.RegionOther + 1)
+	f.raw = r.below(orderBits)
+	flags := r.below(1 << 5)
+	f.test, f.internal, f.bot = flags&1 != 0, flags&2 != 0, flags&4 != 0
+	f.conversion, f.approximate = flags&8 != 0, flags&16 != 0
+	f.reach()
+}
+
+func (s *State) readOrders(r *reader, tenants []uint8) {
+	last := uint64(0)
+	for n := range r.count(60) {
+		hash := r.fixed()
+		if n > 0 && hash <= last {
+			r.fail(errOrder)
+		}
+		last = hash
+		if r.err != nil {
+			return
+		}
+		if i := s.orderOf(hash, 0); !s.readOrder(r, i, tenants) {
+			return
+		}
+	}
+}
+
+func (s *State) readOrder(r *reader, i uint32, tenants []uint8) bool {
+	o := s.orders.at(i)
+	o.created, o.paidAt, o.cancelled, o.seen = r.time(), r.time(), r.time(), r.time()
+	o.payable, o.paid = r.int(), r.int()
+	o.payableVersion, o.paidVersion, o.rankVersion = r.uint(), r.uint(), r.uint()
+	o.rank, o.flags = uint16(r.upTo(1<<16-1)), orderFlags(r.upTo(uint64(orderUnits)<<1-1))
+	other := uint8(len(s.vocabulary.Categories) - 1)
+	for k := range o.units {
+		o.units[k].n = uint16(r.upTo(1<<16 - 1))
+		o.units[k].category = min(r.byte(), other)
+	}
+	tenant := r.below(len(tenants))
+	o.ident, o.how = r.below(3), r.below(len(schemas.AttributionNames))
+	o.platform, o.currency = r.below(int(schemas.NumPlatforms)), r.below(len(schemas.CurrencyNames()))
+	o.kind, o.region = r.below(len(schemas.OrderTypeNames)), r.below(schemas.RegionOther+1)
+	refs := r.below(8)
+	o.visitor = r.id()
+	if r.err != nil || o.flags&uncounted != 0 {
+		r.fail(errValue)
+		return false
+	}
+	o.tenant = tenants[tenant]
+	if refs&1 != 0 {
+		if o.visitorRef = s.known(r, o.visitor); o.visitorRef != 0 {
+			v := s.visitors.at(o.visitorRef)
+			o.nextOrder, v.orders = v.orders, i
+		}
+	}
+	if refs&2 != 0 {
+		o.hintRef = s.known(r, r.id())
+		o.hintTime, o.hintKey = r.time(), r.fixed()
+		if o.hintRef != 0 {
+			v := s.visitors.at(o.hintRef)
+			o.nextHint, v.hints = v.hints, i
+		}
+	}
+	if refs&4 != 0 {
+		o.link = s.known(r, r.id())
+		o.linkStart, o.linkKey = r.time(), r.fixed()
+	}
+	if r.err == nil && o.flags&linkFrozen != 0 && !s.hasArchived(o) {
+		r.fail(errRef)
+	}
+	if r.err != nil {
+		return false
+	}
+	s.ageOrder(i, s.watermark)
+	return true
+}
+
+// hasArchived says that the session to which the order is bound is there.
+func (s *State) hasArchived(o *order) bool {
+	if o.link == 0 || o.link != o.visitorRef && o.link != o.hintRef {
+		return false
+	}
+	for i := s.visitors.at(o.link).sessions; i != 0; i = s.sessions.at(i).next {
+		if x := s.sessions.at(i); x.start == o.linkStart && x.key == o.linkKey {
+			return x.flags&archived != 0
+		}
+	}
+	return false
+}
+
+func (s *State) known(r *reader, id schemas.ID) uint32 {
+	i, ok := s.index[id]
+	if !ok {
+		r.fail(errRef)
+	}
+	return i
+}
+
+func (s *State) readIDs(r *reader) {
+	var last schemas.ID
+	for n := range r.count(17) {
+		id, until := r.id(), r.time()
+		if n > 0 && bytes.Compare(last[:], id[:]) >= 0 {
+			r.fail(errOrder)
+		}
+		last = id
+		if r.err != nil {
+			return
+		}
+		s.ids.add(id, until)
+	}
+}
+
+func (p *perDay) read(r *reader) {
+	last := -1
+	for range r.upTo(keptDays) {
+		d := daySketches{day: uint16(r.upTo(1<<16 - 1))}
+		if int(d.day) <= last {
+			r.fail(errOrder)
+		}
+		last = int(d.day)
+		for i := range d.platforms {
+			d.platforms[i] = readSketch(r)
+		}
+		if r.err != nil {
+			return
+		}
+		p.days = append(p.days, d)
+	}
+}
+
+func readSketch(r *reader) *sketch {
+	n := r.upTo(sketchRegisters)
+	if n == 0 {
+		return nil
+	}
+	if n != sketchRegisters && n > sketchSparse {
+		r.fail(errValue)
+		return nil
+	}
+	k := newSketch()
+	if n == sketchRegisters {
+		dense := r.take(sketchRegisters)
+		if r.err != nil {
+			return nil
+		}
+		k.sparse, k.dense = nil, make([]uint8, sketchRegisters)
+		for register, rank := range dense {
+			if rank >= sketchRanks {
+				r.fail(errValue)
+				return nil
+			}
+			k.set(uint16(register), rank)
+		}
+		return k
+	}
+	for range n {
+		b := r.take(3)
+		register, rank := uint16(b[0])|uint16(b[1])<<8, b[2]
+		if register >= sketchRegisters || rank >= sketchRanks || rank == 0 {
+			r.fail(errValue)
+			return nil
+		}
+		k.set(register, rank)
+	}
+	return k
+}
