@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/storepulse/storepulse/internal/gen"
-	"github.com/storepulse/storepulse/schemas"
 )
 
 // build makes the events of a row or a group. If one of them cannot be made
@@ -42,11 +41,12 @@ func (r *Reader) build(rows []row) {
 	}
 }
 
+// judge asks the decoder what the engine would say.
 func (r *Reader) judge(e *gen.Event) error {
-	if r.o.Vocabulary == nil {
+	if r.judged == nil {
 		return nil
 	}
-	if x := schemas.Explain(r.o.Vocabulary, e.Topic, e.Value); x != nil {
+	if x := r.judged.event(e.Topic, e.Value); x != nil {
 		return fmt.Errorf("the engine would refuse it: %s %s: %s", x.Reason, x.Field, x.Detail)
 	}
 	return nil
@@ -81,7 +81,7 @@ func (r *Reader) event(t *template, number int, rows []row) (gen.Event, error) {
 	b = append(b, `,"type":`...)
 	b = appendString(b, t.name)
 	b = append(b, `,"time":"`...)
-	b = append(at.AppendFormat(b, "2006-01-02T15:04:05.000Z"), '"')
+	b = append(at.AppendFormat(b, timeFormat), '"')
 
 	key, err := keyOf(t, first)
 	if err != nil {
@@ -93,13 +93,13 @@ func (r *Reader) event(t *template, number int, rows []row) (gen.Event, error) {
 		f := &t.fields[i]
 		if f.items != nil {
 			b = append(appendName(b, f.name), '[')
-			if b, err = appendItems(b, f.items, rows); err != nil {
+			if b, err = appendItems(b, f.items, rows, at); err != nil {
 				return gen.Event{}, err
 			}
 			b = append(b, ']')
 			continue
 		}
-		if b, _, err = appendField(b, f, rows, ','); err != nil {
+		if b, _, err = appendField(b, f, rows, at, ','); err != nil {
 			return gen.Event{}, err
 		}
 	}
@@ -111,10 +111,10 @@ func appendName(b []byte, name string) []byte {
 }
 
 // appendField writes separator, name and value, or nothing if there is no value.
-func appendField(b []byte, f *field, rows []row, separator byte) ([]byte, bool, error) {
+func appendField(b []byte, f *field, rows []row, at time.Time, separator byte) ([]byte, bool, error) {
 	from := len(b)
 	b = append(appendString(append(b, separator), f.name), ':')
-	b, ok, err := f.value.append(b, rows)
+	b, ok, err := f.value.append(b, rows, at)
 	if err != nil {
 		return b, false, fmt.Errorf("%s: %w", f.name, err)
 	}
@@ -124,7 +124,7 @@ func appendField(b []byte, f *field, rows []row, separator byte) ([]byte, bool, 
 	return b, true, nil
 }
 
-func appendItems(b []byte, fields []field, rows []row) ([]byte, error) {
+func appendItems(b []byte, fields []field, rows []row, at time.Time) ([]byte, error) {
 	if len(rows) > maxItems {
 		return b, fmt.Errorf("items: %d lines, the engine takes at most %d", len(rows), maxItems)
 	}
@@ -136,7 +136,7 @@ func appendItems(b []byte, fields []field, rows []row) ([]byte, error) {
 		for j := range fields {
 			var written bool
 			var err error
-			if b, written, err = appendField(b, &fields[j], rows[i:i+1], separator); err != nil {
+			if b, written, err = appendField(b, &fields[j], rows[i:i+1], at, separator); err != nil {
 				return b, fmt.Errorf("items: %w", err)
 			}
 			if written {

@@ -34,7 +34,7 @@ func (c *compiler) fields(t tree) []field {
 	return list
 }
 
-// value compiles {column|const|template|sum, …} or the short form $column.
+// value compiles {column|const|template|sum|event_time, …} or the short form $column.
 func (c *compiler) value(t tree) *value {
 	v := &value{column: -1, decimals: 2}
 	if !isMapping(t) {
@@ -42,11 +42,11 @@ func (c *compiler) value(t tree) *value {
 		if name, ok := strings.CutPrefix(s, "$"); ok && name != "" {
 			v.column = c.slot(name)
 		} else {
-			c.fail(t, "must be $column or a mapping with column, const, template or sum (got %q)", s)
+			c.fail(t, "must be $column or a mapping with column, const, template, sum or event_time (got %q)", s)
 		}
 		return v
 	}
-	k := c.known(t, "column", "const", "template", "sum", "as", "map", "default", "scale", "decimals", "absolute")
+	k := c.known(t, "column", "const", "template", "sum", "event_time", "as", "map", "default", "scale", "decimals", "absolute")
 	n := 0
 	if e := k["column"]; !e.absent() {
 		n++
@@ -70,8 +70,13 @@ func (c *compiler) value(t tree) *value {
 			c.fail(e, "needs one to four columns: their products are added over the rows")
 		}
 	}
+	if e := k["event_time"]; !e.absent() {
+		n++
+		after := c.duration(e)
+		v.after = &after
+	}
 	if n != 1 {
-		c.fail(t, "needs exactly one of column, const, template, sum (got %d)", n)
+		c.fail(t, "needs exactly one of column, const, template, sum, event_time (got %d)", n)
 	}
 	c.options(v, k)
 	return v

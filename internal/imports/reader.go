@@ -15,8 +15,8 @@ type Options struct {
 	// Shift moves every time, for instance to let old data end now. It is added
 	// to the mapping's own shift.
 	Shift time.Duration
-	// Decoder, if given, judges every event as the engine would: what it would
-	// set aside is rejected here, with the line it came from.
+	// Vocabulary, if given, lets the engine's decoder judge every event: what it
+	// would set aside is rejected here, with the line it came from.
 	Vocabulary *schemas.Vocabulary
 	// SortedEvents and SortedBytes bound what `order: time` holds in memory;
 	// 0 = 5,000,000 events and 2 GiB.
@@ -34,6 +34,7 @@ type Reader struct {
 	queue  []gen.Event // made of the last row or group, not yet handed out
 	head   int
 	sorted *sorted
+	judged *judge
 	report Report
 	newest time.Time
 	err    error
@@ -53,6 +54,9 @@ func Open(path string, m *Mapping, o Options) (*Reader, error) {
 	r := &Reader{m: m, o: o, in: in, rows: rows, report: newReport()}
 	if m.group != nil {
 		r.groups = newGroups(m.group)
+	}
+	if o.Vocabulary != nil {
+		r.judged = newJudge(o.Vocabulary)
 	}
 	if m.Sorted {
 		r.sorted = newSorted(o)

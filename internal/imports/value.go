@@ -29,13 +29,16 @@ const (
 
 var asNames = []string{"text", "number", "money", "integer", "bool"}
 
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
 const lineNumber = -2 // column of a part: the row's line number
 
 // value says how a field is made of the rows of a group, or of one row.
 type value struct {
 	column   int // -1 = none
 	parts    []part
-	sum      []int // product of these columns, added over the rows
+	sum      []int          // product of these columns, added over the rows
+	after    *time.Duration // the event's own time, so much later
 	as       as
 	table    map[string]string
 	fallback []part // for an empty column or a word that table lacks; nil = the field is left out
@@ -89,8 +92,12 @@ func join(parts []part, r *row) string {
 }
 
 // append writes the value as JSON, false if the field is to be left out. rows
-// is the group: all values but a sum are those of its first row.
-func (v *value) append(b []byte, rows []row) ([]byte, bool, error) {
+// is the group: all values but a sum are those of its first row. at is the
+// event's time.
+func (v *value) append(b []byte, rows []row, at time.Time) ([]byte, bool, error) {
+	if v.after != nil {
+		return append(at.Add(*v.after).AppendFormat(append(b, '"'), timeFormat), '"'), true, nil
+	}
 	if v.sum != nil {
 		total, err := v.total(rows)
 		if err != nil {

@@ -1,0 +1,134 @@
+package imports
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/schemas"
+)
+
+func vocabulary(t testing.TB, extra ...string) *schemas.Vocabulary {
+	t.Helper()
+	v, err := schemas.NewVocabulary([schemas.NumTopics]string{"ecom.clickstream.v1", "ecom.orders.v1"},
+		[]schemas.Tenant{{ID: "default", Location: time.UTC, Currency: "CNY"}}, extra, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// data finds a file of the public data sets beside the checkout.
+func data(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join("..", "..", "..", "shared", "data", name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("data set is required in CI: %v", err)
+		}
+		t.Skipf("data set is absent: %v", err)
+	}
+	return path
+}
+
+func mapping(t *testing.T, name string) *Mapping {
+	t.Helper()
+	m, err := LoadMapping(filepath.Join("..", "..", "examples", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// read gives the events of a file, each approved by the decoder.
+func read(t *testing.T, path string, m *Mapping) (*Report, []gen.Event) {
+	t.Helper()
+	r, err := Open(path, m, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	j := newJudge(vocabulary(t, m.Extra...))
+	var events []gen.Event
+	for {
+		var e gen.Event
+		if !r.Next(&e) {
+			break
+		}
+		if x := j.event(e.Topic, e.Value); x != nil {
+			t.Fatalf("%s %s: %s\n%s", x.Reason, x.Field, x.Detail, e.Value)
+		}
+		events = append(events, e)
+	}
+	if r.Err() != nil {
+		t.Fatal(r.Err())
+	}
+	if got, total := r.Progress(); got != total {
+		t.Errorf("progress ends at %d of %d bytes", got, total)
+	}
+	return r.Report(), events
+}
+
+// plainCount counts the words of one column without any of the importer's code.
+func plainCount(t *testing.T, path string, column int) map[string]int64 {
+	t.Helper()
+	in, err := openSource(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	n := map[string]int64{}
+	for s := bufio.NewScanner(in); s.Scan(); {
+		n[strings.Split(s.Text(), ",")[column]]++
+	}
+	return n
+}
+
+func TestREES46(t *testing.T) {
+	path := data(t, "rees46/2019-Oct.csv.gz")
+	report, events := read(t, path, mapping(t, "rees46.yaml"))
+	n := plainCount(t, path, 1)
+	want := map[string]int64{
+		"view_item": n["view"], "add_to_cart": n["cart"], "purchase": n["purchase"],
+		"order.created": n["purchase"], "order.paid": n["purchase"],
+	}
+	if d := cmp.Diff(report.Types, want); d != "" {
+		t.Errorf("events by type (-imported +counted):\n%s", d)
+	}
+	if report.Rejected+report.Skipped+report.Unmatched+report.Disordered != 0 {
+		t.Errorf("every row is an event in order, got %+v", report)
+	}
+	if d := cmp.Diff(string(events[0].Value), `{"id":"L2-0","source":"/import/rees46","type":"view_item","time":"2019-10-01T00:00:00.000Z","partitionkey":"541312140",`+
+		`"anonymous_id":"541312140","platform":"other","currency":"USD","items":[{"item_id":"44600062","item_brand":"shiseido","price":"35.79"}],`+
+		`"client_session_id":"72d76fde-8bb3-4e00-8c23-a032dfed738c","value":"35.79"}`); d != "" {
+		t.Errorf("first event (-got +want):\n%s", d)
+	}
+}
+
+func TestTaobao(t *testing.T) {
+	path := data(t, "taobao/UserBehavior.csv.gz")
+	report, _ := read(t, path, mapping(t, "taobao.yaml"))
+	n := plainCount(t, path, 3)
+	want := map[string]int64{
+		"view_item": n["pv"], "add_to_cart": n["cart"], "add_to_wishlist": n["fav"], "purchase": n["buy"],
+		"order.created": n["buy"], "order.paid": n["buy"],
+	}
+	if d := cmp.Diff(report.Types, want); d != "" {
+		t.Errorf("events by type (-imported +counted):\n%s", d)
+	}
+	if report.Rejected+report.Skipped+report.Unmatched+report.Disordered != 0 {
+		t.Errorf("every row is an event in order, got %+v", report)
+	}
+}
+
+func TestOnlineRetailGroupsInvoices(t *testing.T) {
+	path := data(t, "uci_online_retail/online_retail_2010-12_2011-08.csv.gz")
+	report, _ := read(t, path, mapping(t, "uci_online_retail.yaml"))
+	t.Logf("%+v", report)
+}
