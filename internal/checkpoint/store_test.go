@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink"
 	"github.com/storepulse/storepulse/sink/clickhouse"
@@ -37,18 +38,17 @@ func newStore(t testing.TB) (*checkpoint.Store, *clickhouse.Client) {
 	return checkpoint.NewStore(c, "test"), c
 }
 
-// engine gives the URL of a real ClickHouse engine.
+// engine gives the URL of a real ClickHouse engine: a server that the
+// environment names, else the embedded one.
 func engine(t testing.TB) string {
 	t.Helper()
 	if url := os.Getenv("STOREPULSE_TEST_CLICKHOUSE"); url != "" {
 		return url
 	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("no ClickHouse engine")
-	}
-	t.Skip("no ClickHouse engine: set STOREPULSE_TEST_CLICKHOUSE to the URL of one")
-	return ""
+	return devtest.ClickHouse(t)
 }
+
+func TestMain(m *testing.M) { devtest.Main(m) }
 
 func plan(term, seq, epoch uint64, prev schemas.ID) checkpoint.Plan {
 	p := checkpoint.Plan{
