@@ -23,10 +23,12 @@ type Assignment struct {
 }
 
 // Run takes part in the consumer group until ctx ends, and calls run once per
-// generation. run's context ends when the lanes are revoked; heartbeats stop
-// at that moment, so run must return well within the session timeout. Errors
-// that time may heal are logged and tried again; Run returns what only an
-// operator can mend (ErrSetup), an error of run, or nil when ctx has ended.
+// generation. run's context ends when the lanes are revoked or ctx ends;
+// heartbeats stop at that moment, so run must return well within the session
+// timeout. A run that returns nil before gives nothing away: its lanes stay
+// assigned until the generation ends. Errors that time may heal are logged and
+// tried again; Run returns what only an operator can mend (ErrSetup), an error
+// of run, or nil when ctx has ended.
 func (c *Client) Run(ctx context.Context, run func(ctx context.Context, a Assignment) error) error {
 	for tries := 0; ; tries++ {
 		_, err := c.Check(ctx)
@@ -63,7 +65,7 @@ func (c *Client) groupConfig(b *laneBalancer) kafka.ConsumerGroupConfig {
 	session := c.cfg.Kafka.SessionTimeout
 	return kafka.ConsumerGroupConfig{
 		ID: c.cfg.Kafka.Group, Brokers: c.cfg.Kafka.Brokers, Topics: b.topics, GroupBalancers: []kafka.GroupBalancer{b},
-		Dialer:           &kafka.Dialer{ClientID: clientID, Timeout: 5 * time.Second, DualStack: true, TLS: c.tls, SASLMechanism: c.sasl},
+		Dialer:           &kafka.Dialer{ClientID: clientID, Timeout: 5 * time.Second, DualStack: true, TLS: c.tls, SASLMechanism: c.sasl, DialFunc: c.dial},
 		SessionTimeout:   session,
 		RebalanceTimeout: session,
 		// Four chances to say that we live before the session ends.
@@ -77,6 +79,7 @@ func (c *Client) groupConfig(b *laneBalancer) kafka.ConsumerGroupConfig {
 func (c *Client) generations(ctx context.Context, group *kafka.ConsumerGroup, balancer *laneBalancer, run func(context.Context, Assignment) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	work := context.WithoutCancel(ctx)
 	failed := make(chan error, 1)
 	warn := throttle{every: warnEvery}
 	for {
@@ -107,8 +110,12 @@ func (c *Client) generations(ctx context.Context, group *kafka.ConsumerGroup, ba
 		balancer.hold(gen.ID, a.Lanes)
 		c.SetLanes(len(a.Lanes))
 		c.log.Info("lanes assigned", slog.Int("generation", int(gen.ID)), slog.Any("lanes", a.Lanes), slog.String("member", gen.MemberID))
+		// kafka-go joins again as soon as one of a generation's functions
+		// returns. So that a worker which stops only leaves, run's context
+		// ends with the generation, which ends when the group is closed, and
+		// the function stays until then.
 		gen.Start(func(gctx context.Context) {
-			rctx, stop := context.WithCancel(ctx)
+			rctx, stop := context.WithCancel(work)
 			defer stop()
 			defer context.AfterFunc(gctx, stop)()
 			err := run(rctx, a)
@@ -116,6 +123,7 @@ func (c *Client) generations(ctx context.Context, group *kafka.ConsumerGroup, ba
 				failed <- err
 				cancel()
 			}
+			<-gctx.Done()
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,7 @@ type Client struct {
 	sasl      sasl.Mechanism
 	transport *kafka.Transport
 	admin     *kafka.Client
+	dial      func(ctx context.Context, network, address string) (net.Conn, error) // nil but in tests
 	fetch     fetchFunc
 	decode    *batchDecoder
 	chunks    sync.Pool
@@ -89,7 +91,7 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 func (c *Client) newTransport() *kafka.Transport {
 	return &kafka.Transport{
 		ClientID: clientID, TLS: c.tls, SASL: c.sasl, MetadataTTL: metadataTTL,
-		MetadataTopics: c.cfg.Kafka.Topics.list(), DialTimeout: 5 * time.Second,
+		MetadataTopics: c.cfg.Kafka.Topics.list(), DialTimeout: 5 * time.Second, Dial: c.dial,
 	}
 }
 

@@ -42,7 +42,6 @@ func (l *Lane) readRange(ctx context.Context, t schemas.Topic, r schemas.Range, 
 		return nil
 	}
 	s := l.client.source(t, l.partition)
-	s.busy = true // the data is there: no reason to wait long
 	var short time.Time
 	for offset := r.Start; offset < r.End; {
 		k, err := s.next(ctx, offset, nil)

@@ -40,6 +40,7 @@ type source struct {
 	partition uint32
 	size      int32 // fetch size: grows for a batch that does not fit
 	busy      bool  // the last fetch brought records
+	settled   bool  // a fetch has told where the log ends; until then none waits
 	sampled   int   // records since the last key check
 	warn      throttle
 	failing   failing
@@ -64,9 +65,10 @@ func (s *source) next(ctx context.Context, offset int64, failed func()) (*chunk,
 	for {
 		k, err := s.once(ctx, offset)
 		if err == nil {
-			s.failing = failing{}
+			s.failing, s.settled = failing{}, true
 			return k, nil
 		}
+		s.settled = false
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -95,7 +97,10 @@ func (s *source) next(ctx context.Context, offset int64, failed func()) (*chunk,
 func (s *source) once(ctx context.Context, offset int64) (*chunk, error) {
 	c := s.client
 	q := fetchQuery{topic: s.name(), partition: int32(s.partition), offset: offset, maxBytes: s.size, minBytes: 1, maxWait: waitForFirst}
-	if s.busy {
+	switch {
+	case !s.settled:
+		q.maxWait = 0
+	case s.busy:
 		q.minBytes, q.maxWait = gatherBytes, waitForMore
 	}
 	k := c.takeChunk(offset)

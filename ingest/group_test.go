@@ -1,0 +1,283 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// member is one worker of a group under test.
+type member struct {
+	assigned chan Assignment
+	stop     context.CancelFunc
+	done     chan error
+}
+
+func (w *world) join(c *Client) *member {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	m := &member{assigned: make(chan Assignment, 100), stop: cancel, done: make(chan error, 1)}
+	go func() {
+		m.done <- c.Run(ctx, func(ctx context.Context, a Assignment) error {
+			m.assigned <- a
+			<-ctx.Done()
+			return ctx.Err()
+		})
+	}()
+	return m
+}
+
+// settle waits until the members' newest assignments cover all lanes evenly
+// and are of one generation.
+func settle(t *testing.T, lanes int, members ...*member) []Assignment {
+	t.Helper()
+	newest := make([]Assignment, len(members))
+	deadline := time.After(30 * time.Second)
+	for {
+		covered, same := map[uint32]bool{}, true
+		for _, a := range newest {
+			same = same && a.Generation == newest[0].Generation && a.Generation > 0
+			for _, l := range a.Lanes {
+				same = same && !covered[l]
+				covered[l] = true
+			}
+		}
+		if same && len(covered) == lanes {
+			return newest
+		}
+		cases := make(chan struct{})
+		var once sync.Once
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for i, m := range members {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				select {
+				case a := <-m.assigned:
+					newest[i] = a
+					once.Do(func() { close(cases) })
+				case <-stop:
+				}
+			}()
+		}
+		select {
+		case <-cases:
+		case <-deadline:
+			close(stop)
+			wg.Wait()
+			t.Fatalf("the group did not settle: %v", newest)
+		}
+		close(stop)
+		wg.Wait()
+	}
+}
+
+func lanesOf(as []Assignment) (out [][]uint32) {
+	for _, a := range as {
+		out = append(out, a.Lanes)
+	}
+	return out
+}
+
+func TestGroupSharesLanes(t *testing.T) {
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 8, nil)
+		first := w.join(w.client)
+		got := settle(t, 8, first)
+		if diff := cmp.Diff(lanesOf(got), [][]uint32{{0, 1, 2, 3, 4, 5, 6, 7}}); diff != "" {
+			t.Fatalf("alone (-got, +want):\n%s", diff)
+		}
+		c2, _ := w.newClient()
+		second := w.join(c2)
+		got = settle(t, 8, first, second)
+		if diff := cmp.Diff(lanesOf(got), [][]uint32{{0, 1, 2, 3}, {4, 5, 6, 7}}); diff != "" {
+			t.Fatalf("two members (-got, +want):\n%s", diff)
+		}
+
+		// A commit of this generation is read back, one of a former is refused.
+		if err := got[1].Commit(w.ctx(20*time.Second), 5, schemas.Positions{11, 7}); err != nil {
+			t.Fatal(err)
+		}
+		topics := w.cfg.Kafka.Topics.list()
+		res, err := c2.admin.OffsetFetch(w.ctx(20*time.Second), &kafka.OffsetFetchRequest{GroupID: w.cfg.Kafka.Group, Topics: map[string][]int{topics[0]: {5}, topics[1]: {5}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := res.Topics[topics[0]][0].CommittedOffset, res.Topics[topics[1]][0].CommittedOffset; a != 11 || b != 7 {
+			t.Fatalf("committed %d and %d, want 11 and 7", a, b)
+		}
+
+		// A member that leaves gives its lanes to the other; who stays keeps what it has.
+		second.stop()
+		if err := <-second.done; err != nil {
+			t.Fatal(err)
+		}
+		after := settle(t, 8, first)
+		if len(after[0].Lanes) != 8 {
+			t.Fatalf("after the other left: %v", after[0].Lanes)
+		}
+		if err := got[1].Commit(w.ctx(20*time.Second), 5, schemas.Positions{12, 8}); err == nil {
+			t.Fatal("a commit of a former generation was accepted")
+		}
+		first.stop()
+		if err := <-first.done; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Every connection of a worker is cut without a word, as by kill -9: the other
+// gets its lanes when the session ends, and a new one takes its share.
+func TestGroupSurvivesAKill(t *testing.T) {
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 6, nil)
+		first := w.join(w.client)
+		settle(t, 6, first)
+		proxy := startProxy(t)
+		c2, _ := w.newClient()
+		c2.dial = proxy.dial
+		second := w.join(c2)
+		before := settle(t, 6, first, second)
+
+		killed := time.Now()
+		proxy.kill()
+		after := settle(t, 6, first)
+		t.Logf("lanes moved %s after the kill, session timeout %s", time.Since(killed).Round(10*time.Millisecond), w.cfg.Kafka.SessionTimeout)
+		second.stop()
+		<-second.done
+
+		c3, _ := w.newClient()
+		third := w.join(c3)
+		again := settle(t, 6, first, third)
+		kept := 0
+		for _, l := range again[0].Lanes {
+			if slices.Contains(after[0].Lanes, l) {
+				kept++
+			}
+		}
+		if kept != 3 || len(again[1].Lanes) != 3 {
+			t.Fatalf("before %v, after the kill %v, then %v", lanesOf(before), lanesOf(after), lanesOf(again))
+		}
+	})
+}
+
+// proxy lets a test cut a client off: connections close, new ones are refused.
+type proxy struct {
+	mu struct {
+		sync.Mutex
+		dead  bool
+		conns []net.Conn
+	}
+}
+
+func startProxy(*testing.T) *proxy { return &proxy{} }
+
+func (p *proxy) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.dead {
+		_ = c.Close()
+		return nil, errors.New("cut off by the test")
+	}
+	p.mu.conns = append(p.mu.conns, c)
+	return c, nil
+}
+
+func (p *proxy) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.dead = true
+	for _, c := range p.mu.conns {
+		_ = c.Close()
+	}
+}
+
+func TestMoreWorkersThanLanes(t *testing.T) {
+	w := newWorld(t, startFake(t), 1, nil)
+	c2, _ := w.newClient()
+	first, second := w.join(w.client), w.join(c2)
+	got := settle(t, 1, first, second)
+	if len(got[0].Lanes)+len(got[1].Lanes) != 1 {
+		t.Fatalf("assignments %v", lanesOf(got))
+	}
+}
+
+// What run returns while it still has its lanes ends Run.
+func TestRunError(t *testing.T) {
+	w := newWorld(t, startFake(t), 1, nil)
+	want := errors.New("the pipeline gave up")
+	err := w.client.Run(w.ctx(20*time.Second), func(context.Context, Assignment) error { return want })
+	if !errors.Is(err, want) {
+		t.Fatalf("got %v, want %v", err, want)
+	}
+}
+
+func TestCheckSaysWhatToDo(t *testing.T) {
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 2, nil)
+		for name, tc := range map[string]struct {
+			change func(*Config)
+			want   []string
+		}{
+			"missing topic": {
+				func(c *Config) { c.Kafka.Topics.Orders = "no-such-topic" },
+				[]string{"topic no-such-topic does not exist", "--create --topic no-such-topic"},
+			},
+			"unreachable": {
+				func(c *Config) { c.Kafka.Brokers = []string{closedPort(t)} },
+				[]string{"kafka.brokers: cannot reach 127.0.0.1:", "refused", "advertised.listeners"},
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				cfg := w.cfg
+				tc.change(&cfg)
+				c, err := New(cfg, w.client.log, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = c.Check(w.ctx(20 * time.Second))
+				for _, part := range tc.want {
+					if err == nil || !strings.Contains(err.Error(), part) {
+						t.Errorf("error %v, want it to say %q", err, part)
+					}
+				}
+			})
+		}
+		other := *w
+		other.cfg.Kafka.Topics.Orders += "-3"
+		w.createTopic(other.cfg.Kafka.Topics.Orders, 3)
+		c, err := New(other.cfg, w.client.log, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = c.Check(w.ctx(20 * time.Second)); err == nil || !strings.Contains(err.Error(), "same number of partitions") {
+			t.Errorf("error %v for 2 and 3 partitions", err)
+		}
+	})
+}
+
+// closedPort is an address that nobody listens on.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
