@@ -44,7 +44,7 @@ func NewVocabulary(topics [NumTopics]string, tenants []Tenant, extraTypes, categ
 	v.Types = slices.Clone(v.Types)
 	for _, t := range extraTypes {
 		if !typeName.MatchString(t) || slices.Contains(v.Types, t) {
-			return nil, fmt.Errorf("events.extra_types: %q must be a new name of a-z, 0-9, _ and .", t)
+			return nil, fmt.Errorf("events.extra_types: %q must be a new name of a-z, 0-9, dot and _", t)
 		}
 		v.Types = append(v.Types, t)
 	}
