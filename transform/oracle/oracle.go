@@ -1,0 +1,321 @@
+// Package oracle is a slow, obvious sessionizer over plain structs: it sees all
+// accepted events and orders at once, sorts them and loops. Tests compare the
+// engine with it. It shares no code with the engine, only the rules of
+// docs/design.md. Nobody starts it; it keeps nothing.
+package oracle
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// Event is one accepted clickstream event; its time is corrected.
+type Event struct {
+	Tenant                              uint8
+	Visitor                             schemas.ID
+	Time                                int64 // Unix ms
+	Key                                 uint64
+	Kind                                schemas.Kind
+	PageType, Channel, Platform, Region uint8
+	User                                uint64
+	Test, Internal, Bot                 bool
+	Order                               uint64 // of order_submit and purchase
+}
+
+// OrderEvent is one accepted event of the orders topic.
+type OrderEvent struct {
+	Order             uint64
+	Kind              schemas.Kind
+	Time              int64 // Unix ms
+	Version           uint64
+	Visitor           schemas.ID
+	Identity          uint8 // 1 = Visitor is of an anonymous_id, 2 = of a user_id, 0 = of neither
+	CreatedAt, PaidAt int64 // 0 = not stated
+	Payable, Paid     int64 // minor units
+	Currency, Type    uint8
+	Test              bool
+}
+
+// Settings are the rules that decide sessions.
+type Settings struct {
+	Gap, MaxLength, PayWindow time.Duration
+}
+
+// Session is a final, live session row without version and position.
+type Session struct {
+	ID, Visitor                                                       string
+	User                                                              uint64
+	Start, End                                                        int64
+	Events, PageViews                                                 uint32
+	Landing, Exit, Channel, Platform, Region, MaxStage, StagesRaw     uint8
+	FirstView, FirstCart, FirstCheckout, FirstSubmit, FirstPay        int64
+	Orders, OrdersPaid                                                uint16
+	Placed, Paid                                                      int64
+	Currency                                                          uint8
+	OrderHashes                                                       string
+	Bounce, Engaged, CartSkipped, Bot, Test, Internal, Approx, Closed bool
+}
+
+const tolerance = 2 * 60 * 1000 // ms between the clocks of shop and client
+
+// Sessions gives the sessions of the events with the orders linked, all
+// closed, by visitor and start.
+func Sessions(events []Event, orders []OrderEvent, s Settings) []Session {
+	gap, maxLength := s.Gap.Milliseconds(), s.MaxLength.Milliseconds()
+	events = slices.Clone(events)
+	slices.SortFunc(events, func(a, b Event) int {
+		return cmp.Or(bytes.Compare(a.Visitor[:], b.Visitor[:]), cmp.Compare(a.Time, b.Time), cmp.Compare(a.Key, b.Key))
+	})
+	var list []*group
+	for i, e := range events {
+		cut := i == 0 || events[i-1].Visitor != e.Visitor
+		if !cut {
+			g := list[len(list)-1]
+			cut = e.Time-events[i-1].Time > gap || e.Time-g.events[0].Time >= maxLength || e.User != 0 && g.user() != 0 && g.user() != e.User
+		}
+		if cut {
+			list = append(list, &group{})
+		}
+		g := list[len(list)-1]
+		g.events = append(g.events, e)
+	}
+	for _, o := range merge(orders) {
+		if g := find(list, hintOf(events, o.hash), o, gap); g != nil {
+			g.orders = append(g.orders, o)
+		}
+	}
+	out := make([]Session, len(list))
+	for i, g := range list {
+		out[i] = g.session(s.PayWindow.Milliseconds())
+	}
+	sortSessions(out)
+	return out
+}
+
+func sortSessions(s []Session) {
+	slices.SortFunc(s, func(a, b Session) int {
+		return cmp.Or(cmp.Compare(a.Visitor, b.Visitor), cmp.Compare(a.Start, b.Start), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// group is the events and orders of one session.
+type group struct {
+	events []Event
+	orders []order
+}
+
+func (g *group) user() uint64 {
+	u := uint64(0)
+	for _, e := range g.events {
+		if e.User != 0 {
+			u = e.User
+		}
+	}
+	return u
+}
+
+type order struct {
+	hash              uint64
+	created, paidAt   int64
+	payable, paid     int64
+	payableBy, paidBy uint64
+	visitor           schemas.ID
+	identity          uint8
+	currency, kind    uint8
+	test              bool
+}
+
+func merge(events []OrderEvent) []order {
+	events = slices.Clone(events)
+	slices.SortFunc(events, func(a, b OrderEvent) int { return cmp.Compare(a.Order, b.Order) })
+	var list []order
+	for i, e := range events {
+		switch e.Kind {
+		case schemas.KindOrderCreated, schemas.KindOrderUpdated, schemas.KindOrderPaid, schemas.KindOrderCancelled:
+		default:
+			continue
+		}
+		if i == 0 || len(list) == 0 || list[len(list)-1].hash != e.Order {
+			list = append(list, order{hash: e.Order})
+		}
+		o := &list[len(list)-1]
+		created := e.CreatedAt
+		if created == 0 && e.Kind == schemas.KindOrderCreated {
+			created = e.Time
+		}
+		if created != 0 && (o.created == 0 || created < o.created) {
+			o.created = created
+		}
+		if e.Kind == schemas.KindOrderPaid {
+			at := e.PaidAt
+			if at == 0 {
+				at = e.Time
+			}
+			if o.paidAt == 0 || at < o.paidAt {
+				o.paidAt = at
+			}
+			if e.Version > o.paidBy || e.Version == o.paidBy && e.Paid > o.paid {
+				o.paidBy, o.paid = e.Version, e.Paid
+			}
+		}
+		if e.Payable > 0 || e.Kind == schemas.KindOrderCreated {
+			if e.Version > o.payableBy || e.Version == o.payableBy && e.Payable > o.payable {
+				o.payableBy, o.payable = e.Version, e.Payable
+			}
+		}
+		if e.Identity != 0 {
+			better := o.identity == 0 || e.Identity < o.identity || e.Identity == o.identity && bytes.Compare(e.Visitor[:], o.visitor[:]) < 0
+			if better {
+				o.identity, o.visitor = e.Identity, e.Visitor
+			}
+		}
+		o.currency = max(o.currency, e.Currency)
+		o.kind = max(o.kind, e.Type)
+		o.test = o.test || e.Test
+	}
+	var out []order
+	for _, o := range list {
+		if o.created == 0 {
+			o.created = o.paidAt
+		}
+		switch schemas.OrderTypeNames[o.kind] {
+		case "subscription", "exchange", "imported":
+			continue
+		}
+		if o.created != 0 && !o.test {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// hintOf is the earliest click that names the order.
+func hintOf(events []Event, order uint64) *Event {
+	var hint *Event
+	for i := range events {
+		e := &events[i]
+		if e.Order != order || e.Kind != schemas.KindOrderSubmit && e.Kind != schemas.KindPurchase {
+			continue
+		}
+		if hint == nil || cmp.Or(cmp.Compare(e.Time, hint.Time), cmp.Compare(e.Key, hint.Key), bytes.Compare(e.Visitor[:], hint.Visitor[:])) < 0 {
+			hint = e
+		}
+	}
+	return hint
+}
+
+func find(list []*group, hint *Event, o order, gap int64) *group {
+	holds := func(g *group) bool {
+		return slices.ContainsFunc(g.events, func(e Event) bool { return e == *hint })
+	}
+	if hint != nil && hint.Time >= o.created-gap && hint.Time <= o.created+tolerance {
+		return list[slices.IndexFunc(list, holds)]
+	}
+	if o.identity != 0 {
+		var latest *group
+		for _, g := range list {
+			if g.events[0].Visitor == o.visitor && g.events[0].Time <= o.created+tolerance {
+				latest = g
+			}
+		}
+		if latest != nil && o.created <= latest.events[len(latest.events)-1].Time+gap+tolerance {
+			return latest
+		}
+	}
+	if hint != nil && (o.identity == 0 || hint.Visitor == o.visitor) && hint.Time >= o.created-gap && hint.Time <= o.created+gap {
+		return list[slices.IndexFunc(list, holds)]
+	}
+	return nil
+}
+
+func (g *group) session(payWindow int64) Session {
+	head := g.events[0]
+	s := Session{
+		ID: id(head), Visitor: uuid.UUID(head.Visitor).String(), User: g.user(), Start: head.Time, Closed: true,
+		Channel: uint8(schemas.ChannelDirect), Platform: head.Platform, MaxStage: uint8(schemas.StageVisit),
+	}
+	reach := func(k schemas.Stage, at int64, first *int64) {
+		s.StagesRaw |= 1 << k
+		s.MaxStage = max(s.MaxStage, uint8(k))
+		if first != nil && (*first == 0 || at < *first) {
+			*first = at
+		}
+	}
+	conversion := false
+	for _, e := range g.events {
+		s.End = e.Time
+		s.Events++
+		s.Test, s.Internal, s.Bot = s.Test || e.Test, s.Internal || e.Internal, s.Bot || e.Bot
+		if s.Channel == uint8(schemas.ChannelDirect) && e.Channel > uint8(schemas.ChannelDirect) {
+			s.Channel = e.Channel
+		}
+		if s.Region == 0 {
+			s.Region = e.Region
+		}
+		switch e.Kind {
+		case schemas.KindPageView:
+			s.PageViews++
+			if s.PageViews == 1 {
+				s.Landing = e.PageType
+			}
+			s.Exit = e.PageType
+			reach(schemas.StageVisit, e.Time, nil)
+		case schemas.KindViewItem:
+			reach(schemas.StageProductView, e.Time, &s.FirstView)
+		case schemas.KindAddToCart:
+			reach(schemas.StageAddToCart, e.Time, &s.FirstCart)
+			conversion = true
+		case schemas.KindBeginCheckout:
+			reach(schemas.StageCheckoutStart, e.Time, &s.FirstCheckout)
+			conversion = true
+		case schemas.KindOrderSubmit, schemas.KindPurchase, schemas.KindSearch, schemas.KindLogin:
+			conversion = true
+		}
+	}
+	slices.SortFunc(g.orders, func(a, b order) int {
+		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.hash, b.hash))
+	})
+	var hashes []string
+	for i, o := range g.orders {
+		conversion = true
+		s.Orders++
+		reach(schemas.StageOrderSubmit, o.created, &s.FirstSubmit)
+		if i == 0 {
+			s.Currency = o.currency
+		}
+		same := o.currency == s.Currency
+		if same {
+			s.Placed += o.payable
+		}
+		if o.paidAt != 0 && o.paidAt <= o.created+payWindow {
+			s.OrdersPaid++
+			reach(schemas.StagePay, o.paidAt, &s.FirstPay)
+			if same {
+				s.Paid += o.paid
+			}
+		}
+		hashes = append(hashes, fmt.Sprintf("%016x", o.hash))
+	}
+	s.OrderHashes = strings.Join(hashes, " ")
+	s.Bounce = s.PageViews == 1 && !conversion
+	s.Engaged = s.End-s.Start > 10_000 || conversion || s.PageViews >= 2
+	s.CartSkipped = s.MaxStage >= uint8(schemas.StageCheckoutStart) && s.StagesRaw&(1<<schemas.StageAddToCart) == 0
+	return s
+}
+
+// namespace of session ids, the engine's constant repeated.
+var namespace = uuid.MustParse("5c1d0e4e-7f0b-5b63-9a51-0d7e6a2c3b94")
+
+func id(e Event) string {
+	b := binary.BigEndian.AppendUint64(slices.Clone(e.Visitor[:]), e.Key)
+	return uuid.NewSHA1(namespace, binary.BigEndian.AppendUint64(b, uint64(e.Time))).String()
+}
