@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/storepulse/storepulse/internal/gen"
 )
@@ -36,8 +37,9 @@ func (r *Reader) build(rows []row) {
 		r.report.Unmatched += int64(len(rows))
 		return
 	}
+	r.report.Cut += int64(len(rows) - len(r.listed(rows)))
 	for _, e := range r.queue[from:] {
-		r.report.Types[eventType(r.m, &e)]++
+		r.report.Types[eventType(e.Value)]++
 	}
 }
 
@@ -66,8 +68,8 @@ func (r *Reader) event(t *template, number int, rows []row) (gen.Event, error) {
 	b := append(make([]byte, 0, 384), `{"id":`...)
 	if t.id != nil {
 		id, ok := t.id.text(first)
-		if !ok {
-			return gen.Event{}, fmt.Errorf("id is empty")
+		if !ok || !utf8.ValidString(id) {
+			return gen.Event{}, fmt.Errorf("id %q is empty or not UTF-8", clip(id))
 		}
 		b = appendString(b, id)
 	} else {
@@ -84,8 +86,11 @@ func (r *Reader) event(t *template, number int, rows []row) (gen.Event, error) {
 	b = append(at.AppendFormat(b, timeFormat), '"')
 
 	key, err := keyOf(t, first)
-	if err != nil {
+	switch {
+	case err != nil:
 		return gen.Event{}, err
+	case !utf8.ValidString(key):
+		return gen.Event{}, fmt.Errorf("key %q is not UTF-8", clip(key))
 	}
 	b = append(b, `,"partitionkey":`...)
 	b = appendString(b, key)
@@ -93,7 +98,7 @@ func (r *Reader) event(t *template, number int, rows []row) (gen.Event, error) {
 		f := &t.fields[i]
 		if f.items != nil {
 			b = append(appendName(b, f.name), '[')
-			if b, err = appendItems(b, f.items, rows, at); err != nil {
+			if b, err = appendItems(b, f.items, r.listed(rows), at); err != nil {
 				return gen.Event{}, err
 			}
 			b = append(b, ']')
@@ -126,7 +131,7 @@ func appendField(b []byte, f *field, rows []row, at time.Time, separator byte) (
 
 func appendItems(b []byte, fields []field, rows []row, at time.Time) ([]byte, error) {
 	if len(rows) > maxItems {
-		return b, fmt.Errorf("items: %d lines, the engine takes at most %d", len(rows), maxItems)
+		return b, fmt.Errorf("items: more than %d lines, which the engine refuses: group_by.over_200: cut keeps the first %d", maxItems, maxItems)
 	}
 	for i := range rows {
 		if i > 0 {
@@ -153,6 +158,14 @@ func appendItems(b []byte, fields []field, rows []row, at time.Time) ([]byte, er
 
 // maxItems is the limit of spec 3.1.
 const maxItems = 200
+
+// listed gives the rows whose items are written.
+func (r *Reader) listed(rows []row) []row {
+	if r.m.group != nil && r.m.group.cut && len(rows) > maxItems {
+		return rows[:maxItems]
+	}
+	return rows
+}
 
 // keyOf gives the Kafka key: the visitor, so that what belongs together meets
 // in one lane.

@@ -101,10 +101,10 @@ func (c *compiler) options(v *value, k map[string]tree) {
 	}
 	if e := k["scale"]; !e.absent() {
 		r, ok := parseDecimal(c.text(e))
-		if !ok || r.Sign() <= 0 {
+		if !ok || r.m <= 0 {
 			c.fail(e, "must be a positive decimal like 0.01 (got %q)", c.text(e))
 		}
-		v.scale = r
+		v.scale = &r
 	}
 	v.decimals = c.integer(k["decimals"], 0, 6, 2)
 	v.absolute = c.bool(k["absolute"])
@@ -184,7 +184,7 @@ func (c *compiler) test(x *condition, t tree) {
 			if !ok {
 				c.fail(e, "must be a number (got %q)", c.text(e))
 			}
-			*to = r
+			*to = &r
 		}
 	}
 }
@@ -196,7 +196,7 @@ func (c *compiler) timeRule(t tree) timeRule {
 		r.column = append(r.column, c.slot(column))
 	}
 	if len(r.column) == 0 {
-		c.fail(t, "column: is missing")
+		c.fail(named(k["column"], t, "column"), "is missing")
 	}
 	if name := c.text(k["zone"]); name != "" {
 		zone, err := time.LoadLocation(name)
@@ -208,7 +208,7 @@ func (c *compiler) timeRule(t tree) timeRule {
 	}
 	r.layouts = c.texts(k["formats"])
 	if len(r.layouts) == 0 {
-		c.fail(t, `formats: is missing; list rfc3339, unix_seconds, unix_millis or layouts by example, as in "2006-01-02 15:04:05"`)
+		c.fail(named(k["formats"], t, "formats"), `is missing; list rfc3339, unix_seconds, unix_millis or layouts by example, as in "2006-01-02 15:04:05"`)
 	}
 	for _, l := range r.layouts {
 		if l != "rfc3339" && l != "unix_seconds" && l != "unix_millis" && !strings.Contains(l, "06") {

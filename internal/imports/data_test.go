@@ -2,8 +2,13 @@ package imports
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +134,75 @@ func TestTaobao(t *testing.T) {
 
 func TestOnlineRetailGroupsInvoices(t *testing.T) {
 	path := data(t, "uci_online_retail/online_retail_2010-12_2011-08.csv.gz")
-	report, _ := read(t, path, mapping(t, "uci_online_retail.yaml"))
-	t.Logf("%+v", report)
+	report, events := read(t, path, mapping(t, "uci_online_retail.yaml"))
+	orders, pence := countInvoices(t, path)
+	want := map[string]int64{"purchase": orders, "order.created": orders, "order.paid": orders}
+	if d := cmp.Diff(report.Types, want); d != "" {
+		t.Errorf("events by type (-imported +counted):\n%s", d)
+	}
+	if report.Rejected != 0 || report.Rows != report.Skipped+int64(lines(events))+report.Cut {
+		t.Errorf("rows do not add up: %+v, %d lines in orders", report, lines(events))
+	}
+	v := vocabulary(t)
+	d, b := schemas.NewDecoder(v), schemas.NewBatch(v)
+	for _, e := range events {
+		if e.Topic == schemas.OrdersTopic {
+			d.Decode(e.Topic, &schemas.Record{Value: e.Value}, b)
+		}
+	}
+	got := int64(0)
+	for _, p := range b.Orders.Paid {
+		got += p
+	}
+	// Each order is rounded once; the counted sum is exact.
+	if diff := float64(got) - pence; diff > float64(orders)/2 || diff < -float64(orders)/2 {
+		t.Errorf("paid %d pence, counted %.1f", got, pence)
+	}
+}
+
+// lines counts the order lines of the order.created events.
+func lines(events []gen.Event) int {
+	n := 0
+	for _, e := range events {
+		if bytes.Contains(e.Value, []byte(`"type":"order.created"`)) {
+			n += bytes.Count(e.Value, []byte(`"item_id":`))
+		}
+	}
+	return n
+}
+
+// countInvoices counts runs of one invoice among the rows the mapping takes,
+// and adds their amounts up, without any of the importer's code.
+func countInvoices(t *testing.T, path string) (orders int64, pence float64) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := csv.NewReader(z)
+	in.LazyQuotes = true
+	last := ""
+	for {
+		row, err := in.Read()
+		if err == io.EOF {
+			return orders, pence
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		quantity, _ := strconv.ParseFloat(row[3], 64)
+		price, _ := strconv.ParseFloat(row[5], 64)
+		if _, err := strconv.Atoi(row[0]); err != nil || quantity < 1 || price < 0.01 {
+			continue
+		}
+		if row[0] != last {
+			orders, last = orders+1, row[0]
+		}
+		pence += quantity * price * 100
+	}
 }

@@ -54,6 +54,7 @@ type grouping struct {
 	columns []int
 	wide    bool // rows of a group may stand anywhere in the file
 	maxRows int
+	cut     bool // items beyond the engine's limit are left out, sums keep them
 }
 
 // LoadMapping reads and checks a mapping file.
@@ -110,9 +111,9 @@ func (c *compiler) mapping(root tree) {
 		return
 	}
 	k := c.known(root, "input", "source", "zone", "time", "shift", "order", "extra_types", "rows", "group_by", "fields", "events")
-	c.input(k["input"])
+	c.input(named(k["input"], root, "input"))
 	if c.m.Source = c.text(k["source"]); c.m.Source == "" {
-		c.fail(orRoot(k["source"], root), "source: is missing; it is the identity of the file, for instance /import/shop-2024")
+		c.fail(named(k["source"], root, "source"), "is missing; it is the identity of the file, for instance /import/shop-2024")
 	}
 	c.zone = time.UTC
 	if name := c.text(k["zone"]); name != "" {
@@ -140,25 +141,22 @@ func (c *compiler) mapping(root tree) {
 	c.common = c.fields(k["fields"])
 	events := c.list(k["events"])
 	if len(events) == 0 {
-		c.fail(orRoot(k["events"], root), "events: is missing or empty; list at least one event")
+		c.fail(named(k["events"], root, "events"), "is missing or empty; list at least one event")
 	}
 	for _, e := range events {
 		c.template(e)
 	}
 }
 
-func orRoot(t, root tree) tree {
+// named gives a missing key the place of its parent.
+func named(t, parent tree, name string) tree {
 	if t.node == nil {
-		return root
+		return tree{node: parent.node, path: parent.child(name, nil).path, missing: true}
 	}
 	return t
 }
 
 func (c *compiler) input(t tree) {
-	if t.absent() {
-		c.fail(t, "input: is missing; it needs a format")
-		return
-	}
 	k := c.known(t, "format", "header", "columns", "lazy_quotes")
 	c.m.Format = c.text(k["format"])
 	c.m.Columns = c.texts(k["columns"])
@@ -173,7 +171,7 @@ func (c *compiler) input(t tree) {
 			c.fail(t, "jsonl names its fields itself: leave header and columns out")
 		}
 	default:
-		c.fail(orRoot(k["format"], t), "format must be csv, tsv or jsonl (got %q)", c.m.Format)
+		c.fail(named(k["format"], t, "format"), "must be csv, tsv or jsonl (got %q)", c.m.Format)
 	}
 }
 
@@ -181,13 +179,13 @@ func (c *compiler) groupBy(t tree) {
 	if t.absent() {
 		return
 	}
-	k := c.known(t, "columns", "scope", "max_rows")
+	k := c.known(t, "columns", "scope", "max_rows", "over_200")
 	g := &grouping{maxRows: c.integer(k["max_rows"], 1, 100_000, 1000)}
 	for _, column := range c.texts(k["columns"]) {
 		g.columns = append(g.columns, c.slot(column))
 	}
 	if len(g.columns) == 0 {
-		c.fail(t, "columns: name the columns that rows of one group share")
+		c.fail(named(k["columns"], t, "columns"), "name the columns that rows of one group share")
 	}
 	switch scope := c.text(k["scope"]); scope {
 	case "", "consecutive":
@@ -195,6 +193,13 @@ func (c *compiler) groupBy(t tree) {
 		g.wide = true
 	default:
 		c.fail(k["scope"], "must be consecutive or file (got %q)", scope)
+	}
+	switch over := c.text(k["over_200"]); over {
+	case "", "reject":
+	case "cut":
+		g.cut = true
+	default:
+		c.fail(k["over_200"], "must be reject or cut (got %q)", over)
 	}
 	c.m.group = g
 }
@@ -217,7 +222,7 @@ func (c *compiler) template(t tree) {
 		e.time = c.timeRule(k["time"])
 	}
 	if e.time.column == nil && e.time.layouts == nil {
-		c.fail(t, "time: is missing, here and at the top")
+		c.fail(named(k["time"], t, "time"), "is missing, here and at the top")
 	}
 	c.typeAndTopic(&e, t, k)
 	if !k["id"].absent() {
@@ -251,7 +256,7 @@ func (c *compiler) typeAndTopic(e *template, t tree, k map[string]tree) {
 		known = known || x == e.name
 	}
 	if !known {
-		c.fail(orRoot(k["type"], t), "type %q is not known; types of your own go to extra_types here and to events.extra_types of the engine; the engine's are %s",
+		c.fail(named(k["type"], t, "type"), "%q is not known; types of your own go to extra_types here and to events.extra_types of the engine; the engine's are %s",
 			e.name, strings.Join(schemas.KindNames[schemas.KindOther+1:], ", "))
 	}
 	e.topic = kind.Topic()

@@ -1,12 +1,12 @@
 package imports
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 
-	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/schemas"
 )
 
@@ -18,6 +18,7 @@ type Report struct {
 	Unmatched  int64                    // no event's when held
 	Rejected   int64                    // see Reasons
 	Events     [schemas.NumTopics]int64 // handed out
+	Cut        int64                    // rows in events, but not among their items
 	Types      map[string]int64         // events by type
 	Disordered int64                    // more than two minutes behind an earlier event: would count as late
 	Reasons    map[string]int64
@@ -53,19 +54,10 @@ func (r *Report) reject(line int64, reason string) {
 }
 
 // eventType finds the type's text again without parsing the event.
-func eventType(m *Mapping, e *gen.Event) string {
-	const mark = `","type":"`
-	for i := 0; i+len(mark) < len(e.Value); i++ {
-		if string(e.Value[i:i+len(mark)]) == mark {
-			rest := e.Value[i+len(mark):]
-			for j, c := range rest {
-				if c == '"' {
-					return string(rest[:j])
-				}
-			}
-		}
-	}
-	return ""
+func eventType(value []byte) string {
+	_, rest, _ := bytes.Cut(value, []byte(`,"type":"`)) // quotes inside texts are escaped
+	name, _, _ := bytes.Cut(rest, []byte{'"'})
+	return string(name)
 }
 
 // Write prints the account.
@@ -78,6 +70,9 @@ func (r *Report) Write(w io.Writer) error {
 	p.line("events    %12d  (%d clickstream, %d orders)", r.Events[0]+r.Events[1], r.Events[0], r.Events[1])
 	for _, t := range slices.Sorted(maps.Keys(r.Types)) {
 		p.line("  %-22s %10d", t, r.Types[t])
+	}
+	if r.Cut > 0 {
+		p.line("%d rows are in orders of more than %d lines; the sums have them, the items do not", r.Cut, maxItems)
 	}
 	if r.Disordered > 0 {
 		p.line("%d events lie more than 2 minutes behind an earlier one and would count as late: use `order: time`", r.Disordered)

@@ -20,8 +20,9 @@ type document struct{ errs []error }
 
 // tree is one node with the path that names it in messages.
 type tree struct {
-	node ast.Node
-	path string
+	node    ast.Node
+	path    string
+	missing bool // node is that of the parent, for its line
 }
 
 // parseDocument gives the root; an empty file has a nil node.
@@ -56,7 +57,7 @@ func (d *document) fail(t tree, format string, args ...any) {
 }
 
 func (t tree) absent() bool {
-	if t.node == nil {
+	if t.node == nil || t.missing {
 		return true
 	}
 	_, null := t.node.(*ast.NullNode)
@@ -77,10 +78,11 @@ type entry struct {
 }
 
 func (d *document) entries(t tree) []entry {
+	if t.absent() {
+		return nil
+	}
 	var values []*ast.MappingValueNode
 	switch n := t.node.(type) {
-	case nil, *ast.NullNode:
-		return nil
 	case *ast.MappingNode:
 		values = n.Values
 	case *ast.MappingValueNode:

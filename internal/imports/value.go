@@ -1,8 +1,8 @@
 package imports
 
 import (
+	"errors"
 	"fmt"
-	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
@@ -141,34 +141,45 @@ func (v *value) append(b []byte, rows []row, at time.Time) ([]byte, bool, error)
 }
 
 // total adds the products over the rows.
-func (v *value) total(rows []row) (*decimal, error) {
-	sum := new(big.Rat)
+func (v *value) total(rows []row) (decimal, error) {
+	var sum decimal
 	for i := range rows {
-		product := big.NewRat(1, 1)
+		product, ok := decimal{m: 1}, true
 		for _, c := range v.sum {
 			s := rows[i].values[c]
-			r, ok := parseDecimal(s)
-			if !ok {
-				return nil, fmt.Errorf("%q is not a decimal number", clip(s))
+			d, isNumber := parseDecimal(s)
+			if !isNumber {
+				return sum, fmt.Errorf("%q is not a decimal number", clip(s))
 			}
-			product.Mul(product, r)
+			if product, ok = product.mul(d); !ok {
+				return sum, errDigits
+			}
 		}
-		sum.Add(sum, product)
+		if sum, ok = sum.add(product); !ok {
+			return sum, errDigits
+		}
 	}
 	return sum, nil
 }
 
-func (v *value) amount(b []byte, r *decimal) ([]byte, error) {
+var errDigits = errors.New("a number of more than 18 digits")
+
+func (v *value) amount(b []byte, d decimal) ([]byte, error) {
 	if v.absolute {
-		r = new(big.Rat).Abs(r)
+		d = d.abs()
 	}
+	ok := true
 	if v.scale != nil {
-		r = new(big.Rat).Mul(r, v.scale)
+		d, ok = d.mul(*v.scale)
 	}
-	if v.as == asMoney && r.Sign() < 0 {
-		return b, fmt.Errorf("amount %s is negative", r.FloatString(v.decimals))
+	text, fits := appendDecimal(nil, d, v.decimals)
+	switch {
+	case !ok || !fits:
+		return b, errDigits
+	case v.as == asMoney && d.m < 0:
+		return b, fmt.Errorf("amount %s is negative", text)
 	}
-	return v.number(b, appendDecimal(nil, r, v.decimals)), nil
+	return v.number(b, text), nil
 }
 
 // number writes money as a decimal string, which no reader can round.
@@ -202,7 +213,7 @@ func (c *condition) holds(r *row) bool {
 		return true
 	}
 	n, ok := parseDecimal(s)
-	return ok && (c.min == nil || n.Cmp(c.min) >= 0) && (c.max == nil || n.Cmp(c.max) <= 0)
+	return ok && (c.min == nil || n.compare(*c.min) >= 0) && (c.max == nil || n.compare(*c.max) <= 0)
 }
 
 func allHold(list []condition, r *row) bool {
