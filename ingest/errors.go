@@ -112,8 +112,13 @@ func (c *Client) unreachable(err error) error {
 	}
 	brokers := strings.Join(c.cfg.Kafka.Brokers, ", ")
 	hint := "is Kafka running there, and do its advertised.listeners match kafka.brokers?"
-	if c.tls == nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
-		hint = "the connection was closed at once: does this listener expect TLS or SASL (kafka.tls, kafka.sasl)?"
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		switch {
+		case c.tls == nil:
+			hint = "the connection was closed at once: does this listener expect TLS or SASL (kafka.tls, kafka.sasl)?"
+		case c.sasl != nil:
+			hint = "the connection was closed at once: are kafka.sasl.user and the password right, and does this listener expect SASL?"
+		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("kafka.brokers: no answer from %s within %s: %s", brokers, requestTimeout, hint)

@@ -9,7 +9,10 @@
 #   kafka.sh status    say whether it runs and where
 #   kafka.sh clean     stop and remove its data (the jars stay)
 #
-# KAFKA_PORT (19092; the controller takes the next one), KAFKA_HOME (build/kafka),
+# The port after KAFKA_PORT is the controller's, the one after that asks for
+# SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; user shop, password secret).
+#
+# KAFKA_PORT (19092), KAFKA_HOME (build/kafka),
 # KAFKA_HEAP (512m), KAFKA_START_WAIT (60 s), KAFKA_STOP_WAIT (30 s).
 set -euo pipefail
 
@@ -18,6 +21,7 @@ root=$(cd "$here/../.." && pwd)
 home=${KAFKA_HOME:-$root/build/kafka}
 port=${KAFKA_PORT:-19092}
 controller=$((port + 1))
+sasl=$((port + 2))
 run=$home/$port
 libs=$home/libs
 pidfile=$run/kafka.pid
@@ -62,9 +66,13 @@ configure() {
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller,SASL://127.0.0.1:$sasl
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL://127.0.0.1:$sasl
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_shop="secret";
+listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$run/data
@@ -99,7 +107,8 @@ start() {
 	configure
 	if [[ ! -f $run/data/meta.properties ]]; then
 		# The id is "storepulse-tests" in base64; only this node ever uses it.
-		java -Xmx128m "${java_flags[@]}" kafka.tools.StorageTool format -t c3RvcmVwdWxzZS10ZXN0cw -c "$run/server.properties" >"$run/format.log" 2>&1 ||
+		java -Xmx128m "${java_flags[@]}" kafka.tools.StorageTool format -t c3RvcmVwdWxzZS10ZXN0cw -c "$run/server.properties" \
+			--add-scram 'SCRAM-SHA-256=[name=shop,password=secret]' --add-scram 'SCRAM-SHA-512=[name=shop,password=secret]' >"$run/format.log" 2>&1 ||
 			die "formatting the storage failed: $(tail -n 3 "$run/format.log")"
 	fi
 	: >"$log"
