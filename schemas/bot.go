@@ -9,7 +9,7 @@ import (
 // botMarks are parts of user agents that no shopper's browser has. "bot" alone
 // is not among them: there are phones named Cubot.
 var botMarks = [][]byte{
-	[]byte("bot/"), []byte("bot;"), []byte("bot)"), []byte("bot "), []byte("-bot"), []byte("spider"), []byte("crawl"), []byte("slurp"),
+	[]byte("bot/"), []byte("bot;"), []byte("bot-"), []byte("-bot"), []byte("spider"), []byte("crawl"), []byte("slurp"),
 	[]byte("headless"), []byte("phantomjs"), []byte("selenium"), []byte("puppeteer"), []byte("playwright"), []byte("lighthouse"),
 	[]byte("curl/"), []byte("wget/"), []byte("python-"), []byte("aiohttp"), []byte("scrapy"), []byte("go-http-client"),
 	[]byte("libwww"), []byte("facebookexternalhit"), []byte("mediapartners"), []byte("pingdom"), []byte("monitoring"),

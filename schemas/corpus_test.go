@@ -47,10 +47,7 @@ func TestCorpus(t *testing.T) {
 		}
 		for _, s := range samples {
 			t.Run(s.Topic+"/"+s.Name, func(t *testing.T) {
-				value := []byte(s.Event)
-				if s.Original != "" {
-					value = []byte(s.Original)
-				}
+				value := s.bytes()
 				var got, want *Rejection
 				if got = Explain(v, Topic(topic), value); got != nil {
 					if got.Detail == "" {

@@ -159,7 +159,7 @@ func (d *Decoder) read(t Topic, r *Record) bool {
 // brokenJSON notes what the scanner found. Nesting that is merely too deep is
 // told apart by the standard library: that record is JSON, but none we take.
 func (d *Decoder) brokenJSON() {
-	if d.tooDeep && json.Valid(d.b) {
+	if d.tooDeep && json.Valid(d.b) && utf8.Valid(d.b) {
 		d.override(ReasonBadValue, "", "byte ", strconv.Itoa(d.errAt), ": want ", d.errWant)
 		return
 	}
@@ -226,7 +226,7 @@ func (d *Decoder) readEnvelope(r *Record) {
 	d.sent = d.timeOf(fSentTime, "")
 	d.explicit = 1
 	if d.received = d.timeOf(fReceivedTime, storedBefore); d.received == 0 {
-		d.received, d.explicit = max(r.Timestamp, 0), 0
+		d.received, d.explicit = storable(r.Timestamp), 0
 	}
 	d.sequence = d.whole(fSequence, 0, 1<<64-1)
 	d.isTest, d.inside = d.flag(fIsTest), d.flag(fIsInternal)
@@ -242,6 +242,13 @@ func (d *Decoder) readEnvelope(r *Record) {
 	for _, f := range required[d.typ.kind] {
 		d.mustHave(f)
 	}
+}
+
+// storable brings a Kafka timestamp, which nobody has checked, into the range
+// that the store can hold.
+func storable(timestamp int64) int64 {
+	const end = 4_102_444_800_000 // storedBefore
+	return min(max(timestamp, 0), end-1)
 }
 
 // mustHave notes a field that is absent, null or empty. Amounts may stand in
@@ -269,7 +276,7 @@ func (d *Decoder) missing(f field) {
 	kind := "every event"
 	if f == fAnonymousID || f == fPlatform {
 		kind = "every clickstream event"
-	} else if f == fOrderVersion {
+	} else if f == fOrderVersion || f == fOrderID {
 		kind = "every event of an order"
 	}
 	for _, r := range required[d.typ.kind] {

@@ -3,10 +3,13 @@ package schemas
 import (
 	"encoding/json"
 	"math/big"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -24,41 +27,88 @@ func FuzzDecode(f *testing.F) {
 			f.Fatal(err)
 		}
 		for _, s := range samples {
-			f.Add([]byte(s.Event), []byte(nil))
+			f.Add(s.bytes(), []byte(nil))
 		}
 	}
 	f.Add([]byte(smallEvent), []byte("\x02\x18content-type\x1eapplication/json"))
 	f.Add([]byte("{\"a\":\"\xff\"}"), []byte{2})
 	v := testVocabulary(f)
-	d := NewDecoder(v)
+	j := &judge{v, NewDecoder(v), NewBatch(v)}
 	f.Fuzz(func(t *testing.T, value, headers []byte) {
 		for _, topic := range []Topic{Clickstream, OrdersTopic} {
-			b := NewBatch(v)
-			reason := d.Decode(topic, &Record{Value: value, Headers: headers, Timestamp: 1772328603000}, b)
-			checkOneRow(t, topic, value, reason, b)
-			if reason == ReasonTooLarge || reason == ReasonUnsupportedMode || len(value) == 0 || (len(b.Letters.Offset) == 1 && string(b.Letters.Field.At(0)) == "headers") {
-				continue
-			}
-			if valid := json.Valid(value) && utf8.Valid(value); valid == (reason == ReasonBadJSON) {
-				t.Fatalf("valid JSON: %v, reason %s: %s", valid, reason, b.Letters.Detail.At(0))
-			}
-			if len(b.Letters.Offset) == 1 && len(b.Letters.Detail.At(0)) == 0 {
-				t.Fatalf("letter %s without a detail", reason)
-			}
-			for _, column := range []*Strings{&b.Events.Items, &b.Events.Extra, &b.Orders.Extra} {
-				for i := range column.Len() {
-					if s := column.At(i); len(s) > 0 && !json.Valid(s) {
-						t.Fatalf("stored JSON is broken: %q", s)
-					}
-				}
-			}
-			// A second decoding gives the same row: nothing is remembered that matters.
-			again := NewBatch(v)
-			if r := d.Decode(topic, &Record{Value: value, Headers: headers, Timestamp: 1772328603000}, again); r != reason {
-				t.Fatalf("%s, then %s", reason, r)
-			}
+			j.check(t, topic, &Record{Value: value, Headers: headers, Timestamp: 1772328603000})
 		}
 	})
+}
+
+// TestBrokenSamples cuts and spoils every sample at many places: the same
+// promises hold as for the fuzzer.
+func TestBrokenSamples(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	v := testVocabulary(t)
+	j := &judge{v, NewDecoder(v), NewBatch(v)}
+	for topic, file := range []string{"clickstream.json", "orders.json"} {
+		samples, err := readSamples(filepath.Join("testdata/events", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range samples {
+			value := s.bytes()
+			if len(value) > 2000 {
+				continue
+			}
+			for i := 0; i < len(value); i += 1 + rnd.IntN(4) {
+				j.check(t, Topic(topic), &Record{Value: value[:i]})
+				const spoilers = "\"\\{}[],:0-9.eEntu \x00\xff\xe8"
+				c := spoilers[rnd.IntN(len(spoilers))]
+				changed := append(slices.Clone(value[:i]), c)
+				j.check(t, Topic(topic), &Record{Value: append(changed, value[i+1:]...)})
+				changed = append(slices.Clone(value[:i]), c)
+				j.check(t, Topic(topic), &Record{Value: append(changed, value[i:]...)})
+			}
+		}
+	}
+}
+
+// judge decodes and checks what must hold for any bytes.
+type judge struct {
+	v *Vocabulary
+	d *Decoder
+	b *Batch
+}
+
+func (j *judge) check(t *testing.T, topic Topic, r *Record) {
+	t.Helper()
+	b := j.b
+	b.Reset()
+	reason := j.d.Decode(topic, r, b)
+	checkOneRow(t, topic, r.Value, reason, b)
+	lettered := b.Letters.Rows() == 1
+	if lettered && b.Letters.Detail.Len() == 0 {
+		t.Fatalf("%q: letter %s without a detail", r.Value, reason)
+	}
+	if reason == ReasonTooLarge || reason == ReasonUnsupportedMode || len(r.Value) == 0 || lettered && string(b.Letters.Field.At(0)) == "headers" {
+		return
+	}
+	if valid := json.Valid(r.Value) && utf8.Valid(r.Value); valid == (reason == ReasonBadJSON) {
+		t.Fatalf("%q: valid JSON: %v, reason %s: %s", r.Value, valid, reason, b.Letters.Detail.At(0))
+	}
+	for _, column := range []*Strings{&b.Events.Items, &b.Events.Extra, &b.Orders.Extra} {
+		for i := range column.Len() {
+			if s := column.At(i); len(s) > 0 && !json.Valid(s) {
+				t.Fatalf("%q: stored JSON is broken: %q", r.Value, s)
+			}
+		}
+	}
+	if lettered && reason != ReasonBadJSON && !json.Valid(b.Letters.Value.At(0)) && len(r.Value) < maxKept/2 {
+		t.Fatalf("%q: the letter is no JSON any more: %q", r.Value, b.Letters.Value.At(0))
+	}
+	// A second decoding judges the same: nothing is remembered that matters.
+	if again := j.d.Decode(topic, r, b); again != reason {
+		t.Fatalf("%q: %s, then %s", r.Value, reason, again)
+	}
 }
 
 func checkOneRow(t *testing.T, topic Topic, value []byte, reason Reason, b *Batch) {
@@ -108,11 +158,9 @@ func FuzzMoney(f *testing.F) {
 			}
 			return
 		}
-		mantissa, exp, _ := strings.Cut(strings.ToLower(text), "e")
-		if len(exp) > 4 {
+		if _, exp, _ := strings.Cut(strings.ToLower(text), "e"); len(exp) > 4 {
 			return // the reference would build huge numbers
 		}
-		_ = mantissa
 		r, ok := new(big.Rat).SetString(text)
 		if !ok {
 			t.Fatalf("reference cannot read %q", text)
@@ -133,6 +181,13 @@ func readSamples(name string) ([]sample, error) {
 	}
 	var list []sample
 	return list, json.Unmarshal(raw, &list)
+}
+
+func (s *sample) bytes() []byte {
+	if s.Original != "" {
+		return []byte(s.Original)
+	}
+	return s.Event
 }
 
 // sample is one event of the corpus with what is to become of it.

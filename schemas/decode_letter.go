@@ -18,9 +18,9 @@ func (d *Decoder) letter(t Topic, r *Record, l *Letters) {
 	l.Detail.Append(d.detail)
 	l.EventID.Append(d.readable(fID))
 	l.Type.Append(d.readable(fType))
-	received := max(r.Timestamp, 0)
+	received := storable(r.Timestamp)
 	l.Received.Append(received)
-	l.Day.Append(uint16(min(received/86_400_000, 1<<16-1)))
+	l.Day.Append(uint16(received / 86_400_000))
 	l.Key.Append(r.Key)
 	if d.scanned {
 		d.scratch = blank(d.scratch[:0], r.Value, span{0, len(r.Value)}, d.hidden)

@@ -53,7 +53,7 @@ func (e *event) scan(b []byte, t Topic) bool {
 		i = e.topLevel(i, uint8(1)<<t)
 	} else {
 		shape := absent
-		if i, shape = e.any(i, 1); i >= 0 {
+		if i, shape = e.any(i, 0); i >= 0 {
 			e.trouble.note(ReasonBadType, "", "the record is ", shapeNames[shape], "; want a JSON object")
 		}
 	}
@@ -92,6 +92,7 @@ func (e *event) topLevel(i int, topic uint8) int {
 			last = f
 			sp := &fieldSpecs[f]
 			v := &e.fields[f]
+			outer := len(e.hidden)
 			if v.shape != absent {
 				e.trouble.note(ReasonBadValue, sp.name, "given twice")
 				v = &value{}
@@ -100,14 +101,14 @@ func (e *event) topLevel(i int, topic uint8) int {
 				i = e.itemList(i)
 				e.itemsAt = span{from, i}
 				v.shape = isArray
-			} else if i = e.value(i, v); i >= 0 && !sp.fits(v) {
+			} else if i = e.value(i, v, 1); i >= 0 && !sp.fits(v) {
 				e.trouble.misfit(sp, "", v)
 			}
 			if i < 0 {
 				return -1
 			}
 			if f == fUserAgent || f == fIP {
-				e.hidden = append(e.hidden, span{from, i})
+				e.hidden = append(e.hidden[:outer], span{from, i})
 			} else if sp.keep && v.shape != isNull {
 				e.extra = append(e.extra, span{at, i})
 			}
@@ -175,7 +176,7 @@ func (e *event) item(i, n int) int {
 				e.trouble.note(ReasonBadValue, e.trouble.itemPath(n, sp.name), "given twice")
 				v = &value{}
 			}
-			if i = e.value(i, v); i >= 0 && !sp.fits(v) {
+			if i = e.value(i, v, 3); i >= 0 && !sp.fits(v) {
 				e.trouble.misfit(sp, e.trouble.itemPath(n, sp.name), v)
 			}
 		}
@@ -215,8 +216,8 @@ func hasControl(b []byte) bool {
 	return false
 }
 
-// value scans any value into v.
-func (e *event) value(i int, v *value) int {
+// value scans any value into v; depth counts the brackets around it.
+func (e *event) value(i int, v *value, depth int) int {
 	if i < len(e.b) && e.b[i] == '"' {
 		end, escaped := e.quoted(i + 1)
 		if end < 0 {
@@ -229,7 +230,7 @@ func (e *event) value(i int, v *value) int {
 		return end + 1
 	}
 	from := i
-	i, v.shape = e.any(i, 1)
+	i, v.shape = e.any(i, depth)
 	if i >= 0 {
 		v.b = e.b[from:i]
 	}
