@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/storepulse/storepulse/internal/devmode"
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// childEnv says which part this program runs as its own child.
+const childEnv = "STOREPULSE_BENCH_CHILD"
+
+const partitions = 4
+
+// child is the program as a child: it serves until its standard input ends,
+// which also happens when the parent dies.
+func child(role string) int {
+	signal.Ignore(os.Interrupt) // a terminal sends it to the children as well; the parent stops them
+	err := fmt.Errorf("BUG: unknown role %q", role)
+	switch role {
+	case "kafka":
+		err = serveKafka(os.Args[1:])
+	case "clickhouse":
+		err = serveClickHouse(os.Args[1:])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func serveKafka(topics []string) error {
+	k, err := devmode.StartKafka(devmode.KafkaOptions{Partitions: partitions, Topics: topics})
+	if err != nil {
+		return err
+	}
+	fmt.Println(k.Addr())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return k.Close()
+}
+
+func serveClickHouse(args []string) error {
+	fs := flag.NewFlagSet("clickhouse", flag.ContinueOnError)
+	opts := devmode.ServeOptions{Parent: os.Stdin, Ready: devmode.TellParent}
+	fs.StringVar(&opts.DataDir, "data-dir", "", "")
+	fs.StringVar(&opts.Engine, "engine", "", "")
+	fs.StringVar(&opts.Listen, "listen", "", "")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return devmode.ServeClickHouse(ctx, opts)
+}
+
+// kafkaChild is a broker in a process of its own, with a pair of topics for
+// each size of event.
+type kafkaChild struct {
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	addr   string
+	filled map[string]bool
+}
+
+// topicsOf names the topics of a size of event.
+func topicsOf(event string) [schemas.NumTopics]string {
+	return [schemas.NumTopics]string{"bench.clickstream." + event, "bench.orders." + event}
+}
+
+func (b *bench) startKafka() error {
+	if b.kafka != nil {
+		return nil
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("start kafka: find this program: %w", err)
+	}
+	var topics []string
+	for _, event := range []string{"315B", "800B"} {
+		t := topicsOf(event)
+		topics = append(topics, t[:]...)
+	}
+	k := &kafkaChild{cmd: exec.Command(exe, topics...), filled: map[string]bool{}}
+	k.cmd.Env = append(os.Environ(), childEnv+"=kafka")
+	k.cmd.Stderr = os.Stderr
+	if k.stdin, err = k.cmd.StdinPipe(); err != nil {
+		return fmt.Errorf("start kafka: %w", err)
+	}
+	out, err := k.cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("start kafka: %w", err)
+	}
+	if err := k.cmd.Start(); err != nil {
+		return fmt.Errorf("start kafka: %w", err)
+	}
+	b.kafka = k
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("start kafka: the child said no address: %w", err)
+	}
+	k.addr = strings.TrimSpace(line)
+	return nil
+}
+
+func (k *kafkaChild) stop() error {
+	_ = k.stdin.Close()
+	return stopWithin(k.cmd, 10*time.Second)
+}
+
+// stopWithin waits for a child that was asked to end, and kills it if it does not.
+func stopWithin(cmd *exec.Cmd, d time.Duration) error {
+	timer := time.AfterFunc(d, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	return cmd.Wait()
+}
+
+// clickHouseChild is the embedded engine in a process of its own.
+type clickHouseChild struct{ *devmode.ClickHouse }
+
+func (b *bench) startClickHouse(ctx context.Context) error {
+	if b.click != nil {
+		return nil
+	}
+	engine, err := devmode.EnsureEngine(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	c, err := devmode.StartClickHouse(ctx, devmode.ClickHouseOptions{
+		DataDir: filepath.Join(b.dir, "clickhouse"), Engine: engine, Args: []string{}, Env: []string{childEnv + "=clickhouse"},
+	})
+	if err != nil {
+		return err
+	}
+	b.click = &clickHouseChild{c}
+	return nil
+}
+
+func (c *clickHouseChild) stop() error { return c.Stop() }
