@@ -43,6 +43,7 @@ type Client struct {
 	base     *url.URL
 	password string
 	http     *http.Client
+	compress bool        // LZ4 costs three times what encoding does; worth it on a network only
 	conn     driver.Conn // of the database
 	server   driver.Conn // of no database, to create it
 	layouts  [schemas.NumTables]*layout
@@ -76,7 +77,7 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 		return nil, errors.New("sink.clickhouse.url: not a URL")
 	}
 	base.Path = "/"
-	c := &Client{cfg: cfg, log: log, metrics: newMetrics(reg), base: base, password: password}
+	c := &Client{cfg: cfg, log: log, metrics: newMetrics(reg), base: base, password: password, compress: !loopback(base.Hostname())}
 	for id := range schemas.NumTables {
 		c.layouts[id] = newLayout(Table(id))
 	}
@@ -134,7 +135,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	err = c.redact(err)
+	err = c.redact(bare(err))
 	hint := "is the server running, and is sink.clickhouse.url right?"
 	var e *ch.Exception
 	switch {
@@ -175,11 +176,23 @@ func (c *Client) sample(ctx context.Context) error {
 	return nil
 }
 
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // redact takes the password out of an error's text; URLs and headers that a
-// library repeats may hold it.
+// library or the server repeats may hold it.
 func (c *Client) redact(err error) error {
 	if err == nil || c.password == "" || !strings.Contains(err.Error(), c.password) {
 		return err
 	}
-	return errors.New(strings.ReplaceAll(err.Error(), c.password, "***"))
+	return errors.New(c.hide(err.Error()))
+}
+
+func (c *Client) hide(text string) string {
+	if c.password == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, c.password, "***")
 }

@@ -103,27 +103,30 @@ func (c *Client) send(ctx context.Context, queryID, token, label, table, columns
 	if rows > maxRows {
 		return fmt.Errorf("insert into %s: %w: BUG: %d rows in one block, at most %d", table, sink.ErrNotApplied, rows, maxRows)
 	}
-	if err := buf.frame(); err != nil {
-		return fmt.Errorf("insert into %s: %w: %w", table, sink.ErrNotApplied, err)
+	body := buf.block
+	if c.compress {
+		if err := buf.frame(); err != nil {
+			return fmt.Errorf("insert into %s: %w: %w", table, sink.ErrNotApplied, err)
+		}
+		body = buf.frames
 	}
 	began := time.Now()
-	err, cl := c.post(ctx, c.insertURL(queryID, token, table, columns), table, buf.frames)
+	err, cl := c.post(ctx, c.insertURL(queryID, token, table, columns), table, body)
 	c.metrics.seconds.WithLabelValues(label).Observe(time.Since(began).Seconds())
 	if err != nil {
 		c.metrics.failures.WithLabelValues(label, classNames[cl]).Inc()
 		return err
 	}
 	c.metrics.rows.WithLabelValues(label).Add(float64(rows))
-	c.metrics.bytes.WithLabelValues(label).Add(float64(len(buf.frames)))
+	c.metrics.bytes.WithLabelValues(label).Add(float64(len(body)))
 	return nil
 }
 
 // insertURL carries the statement and its settings; the body is data only.
 func (c *Client) insertURL(queryID, token, table, columns string) string {
 	q := url.Values{
-		"database":   {c.cfg.Database},
-		"query":      {"INSERT INTO " + quote(c.cfg.Database) + "." + quote(table) + " (" + columns + ") FORMAT Native"},
-		"decompress": {"1"},
+		"database": {c.cfg.Database},
+		"query":    {"INSERT INTO " + quote(c.cfg.Database) + "." + quote(table) + " (" + columns + ") FORMAT Native"},
 		// The answer comes when the insert is durable, with its error in the status.
 		"async_insert": {"0"}, "wait_end_of_query": {"1"},
 		// One insert is one block: a token covers one block, not one insert.
@@ -132,6 +135,9 @@ func (c *Client) insertURL(queryID, token, table, columns string) string {
 		// Every row as it was sent: recovery looks for row numbers.
 		"optimize_on_insert": {"0"},
 		"max_execution_time": {seconds(executionTimeout)}, "http_receive_timeout": {seconds(receiveTimeout)},
+	}
+	if c.compress {
+		q.Set("decompress", "1")
 	}
 	if queryID != "" {
 		q.Set("query_id", queryID)
@@ -177,7 +183,7 @@ func (c *Client) post(ctx context.Context, target, table string, body []byte) (e
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	text := strings.ToValidUTF8(string(answer), "?")
+	text := c.hide(strings.ToValidUTF8(string(answer), "?"))
 	code, _ := strconv.Atoi(resp.Header.Get("X-ClickHouse-Exception-Code"))
 	if code == 0 {
 		code = codeOf(text)

@@ -27,7 +27,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "ecom_clickhouse_insert_rows_total", Help: "Rows of acknowledged inserts, repeats that the server dropped included.",
 		}, []string{"table"}),
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ecom_clickhouse_insert_bytes_total", Help: "Bytes sent in acknowledged inserts, compressed.",
+			Name: "ecom_clickhouse_insert_bytes_total", Help: "Bytes sent in acknowledged inserts, as on the wire.",
 		}, []string{"table"}),
 		parts: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "ecom_clickhouse_parts_max", Help: "Active parts of the partition that has most of them; over 300 merges cannot keep up.",
