@@ -3,14 +3,14 @@ package schemas
 // click judges a clickstream event and appends its row. Everything is read
 // before the first column grows: a fault never leaves half a row.
 func (d *Decoder) click(r *Record, e *Events) {
-	platform := d.mustChoose(fPlatform, d.platforms, PlatformNames)
+	platform := d.mustChoose(fPlatform, d.platforms, d.platformWords)
 	anonymous, user := d.text(fAnonymousID), d.text(fUserID)
 	if len(anonymous) == 0 && len(user) == 0 {
 		d.note(ReasonMissingRequired, "anonymous_id", "is required on every clickstream event without user_id")
 	}
 	pageType := uint8(0)
 	if d.typ.kind == KindPageView {
-		pageType = d.mustChoose(fPageType, d.pageTypes, PageTypeNames)
+		pageType = d.mustChoose(fPageType, d.pageTypes, d.pageTypeWords)
 	} else {
 		pageType = d.choice(fPageType, d.pageTypes, NumPageTypes-1)
 	}

@@ -1,7 +1,5 @@
 package schemas
 
-import "strconv"
-
 // line is one item with its numbers read.
 type line struct {
 	quantity                     uint32
@@ -17,7 +15,7 @@ func (d *Decoder) readItems() (units uint32) {
 		return 0
 	}
 	if d.itemCount > maxItems {
-		d.note(ReasonTooManyItems, "items", "has ", strconv.Itoa(d.itemCount), " items; want at most ", strconv.Itoa(maxItems))
+		d.note(ReasonTooManyItems, "items", "has ", d.num(uint64(d.itemCount)), " items; want at most ", d.num(uint64(maxItems)))
 		return 0
 	}
 	exponent := uint8(3)

@@ -1,9 +1,6 @@
 package schemas
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "strconv"
 
 // maxKept is how much of a record a dead letter keeps.
 const maxKept = 64 << 10
@@ -75,7 +72,7 @@ func pathTo(path, b []byte, at int) []byte {
 			if top := &stack[depth]; top.index >= 0 {
 				top.index++
 				path = append(path[:top.base], '[')
-				path = appendInt(path, top.index)
+				path = strconv.AppendInt(path, int64(top.index), 10)
 				path = append(path, ']')
 			}
 			i++
@@ -102,51 +99,4 @@ func pathTo(path, b []byte, at int) []byte {
 		}
 	}
 	return path
-}
-
-func appendInt(b []byte, n int) []byte {
-	if n >= 10 {
-		b = appendInt(b, n/10)
-	}
-	return append(b, byte('0'+n%10))
-}
-
-// plainMode looks at the undecoded headers of a record: the two CloudEvents
-// modes are announced there. This is where they will branch off.
-func (d *Decoder) plainMode(headers []byte) bool {
-	n, k := binary.Varint(headers)
-	rest := headers[max(k, 0):]
-	for ; k > 0 && n > 0; n-- {
-		var key, val []byte
-		var ok bool
-		if key, rest, ok = headerPart(rest); !ok {
-			break
-		}
-		if val, rest, ok = headerPart(rest); !ok {
-			break
-		}
-		if len(key) > 3 && bytes.EqualFold(key[:3], []byte("ce_")) {
-			d.note(ReasonUnsupportedMode, "headers."+string(key), "CloudEvents in binary mode (ce_ headers) are not supported yet; want plain JSON with the same names at top level")
-			return false
-		}
-		if structured := []byte("application/cloudevents"); bytes.EqualFold(key, []byte("content-type")) && len(val) >= len(structured) && bytes.EqualFold(val[:len(structured)], structured) {
-			d.note(ReasonUnsupportedMode, "headers.content-type", "CloudEvents in structured mode are not supported yet; want plain JSON with the same names at top level")
-			return false
-		}
-	}
-	if k <= 0 || n != 0 {
-		d.note(ReasonBadValue, "headers", "the record's headers are cut off")
-		return false
-	}
-	return true
-}
-
-// headerPart reads a byte string with its length in front; length -1 is null.
-func headerPart(b []byte) (part, rest []byte, ok bool) {
-	n, k := binary.Varint(b)
-	if k <= 0 || n > int64(len(b)-k) || n < -1 {
-		return nil, nil, false
-	}
-	n = max(n, 0)
-	return b[k : k+int(n)], b[k+int(n):], true
 }

@@ -203,7 +203,7 @@ func (sp *spec) fits(v *value) bool {
 	if sp.shapes>>v.shape&1 == 0 {
 		return v.shape == isNull
 	}
-	return v.shape != isString || (len(v.b) <= int(sp.max) || utf8.RuneCount(v.b) <= int(sp.max)) && !(sp.id && v.escaped && hasControl(v.b))
+	return v.shape != isString || (len(v.b) <= int(sp.max) || utf8.RuneCountInString(view(v.b)) <= int(sp.max)) && !(sp.id && v.escaped && hasControl(v.b))
 }
 
 // hasControl finds control characters; only escape sequences can bring them in.

@@ -13,9 +13,19 @@ type trouble struct {
 	field  []byte // JSON path
 	detail []byte // what is wrong and what would be right
 	path   []byte // scratch of itemPath
+	digits []byte // scratch of num
 }
 
-func (t *trouble) reset() { t.reason, t.field, t.detail = ReasonNone, t.field[:0], t.detail[:0] }
+func (t *trouble) reset() {
+	t.reason, t.field, t.detail, t.digits = ReasonNone, t.field[:0], t.detail[:0], t.digits[:0]
+}
+
+// num is a number as text for a message; it is valid until the next record.
+func (t *trouble) num(n uint64) string {
+	from := len(t.digits)
+	t.digits = strconv.AppendUint(t.digits, n, 10)
+	return view(t.digits[from:])
+}
 
 // note keeps the trouble if it is the first.
 func (t *trouble) note(reason Reason, field string, detail ...string) {
@@ -54,8 +64,8 @@ func (t *trouble) misfit(sp *spec, path string, v *value) {
 	switch {
 	case sp.shapes>>v.shape&1 == 0:
 		t.note(ReasonBadType, path, "is ", shapeNames[v.shape], "; want ", wanted(sp.shapes))
-	case utf8.RuneCount(v.b) > int(sp.max):
-		t.note(ReasonBadValue, path, "has ", strconv.Itoa(utf8.RuneCount(v.b)), " characters; want at most ", strconv.Itoa(int(sp.max)))
+	case utf8.RuneCountInString(view(v.b)) > int(sp.max):
+		t.note(ReasonBadValue, path, "has ", t.num(uint64(utf8.RuneCountInString(view(v.b)))), " characters; want at most ", t.num(uint64(sp.max)))
 	default:
 		t.note(ReasonBadValue, path, "has control characters; want none in an identity")
 	}
