@@ -119,6 +119,9 @@ func installEngine(ctx context.Context, dir string, progress io.Writer) error {
 	if err := checkEngine(tmp); err != nil {
 		return err
 	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(dir); err != nil { // what failed the check above
 		return err
 	}

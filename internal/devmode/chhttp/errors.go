@@ -27,6 +27,7 @@ func (h *Handler) fail(w http.ResponseWriter, o *output, err error) {
 		// and the broken connection keeps a short result from passing as whole.
 		_ = o.write([]byte("\r\n__exception__\r\n" + text + "\n"))
 		_ = o.close()
+		_ = http.NewResponseController(w).Flush() // what an aborted response still holds is dropped
 		panic(http.ErrAbortHandler)
 	}
 	header := w.Header()

@@ -103,6 +103,9 @@ func StartClickHouse(t testing.TB, dir string) *devmode.ClickHouse {
 	return c
 }
 
+// TryStart is StartClickHouse with the error returned and the end left to the caller.
+func TryStart(dir string) (*devmode.ClickHouse, error) { return start(dir) }
+
 func start(dir string) (*devmode.ClickHouse, error) {
 	if !shared.main {
 		return nil, fmt.Errorf("BUG: the test package needs func TestMain(m *testing.M) { devtest.Main(m) }")
