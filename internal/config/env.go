@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,10 @@ const envPrefix = "STOREPULSE_"
 func envName(path string) string {
 	return envPrefix + strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(path))
 }
+
+// serviceLink matches what Kubernetes puts into the environment for a service
+// that happens to be called storepulse-kafka or storepulse-http.
+var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_.*)?)$`)
 
 // leaf is a key whose value is a scalar or a list of scalars.
 type leaf struct {
@@ -81,6 +86,9 @@ func applyEnv(c *Config, environ []string) []error {
 	})
 	var unknown []string
 	for name := range values {
+		if serviceLink.MatchString(name) {
+			continue
+		}
 		section, _, _ := strings.Cut(strings.TrimPrefix(name, envPrefix), "_")
 		for _, f := range fieldsOf(reflect.ValueOf(c).Elem()) {
 			if strings.ToUpper(f.key) == section {
