@@ -1,6 +1,8 @@
 package lint
 
 import (
+	"go/ast"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -75,5 +77,27 @@ func TestPagesNameMetricsThatExist(t *testing.T) {
 				t.Errorf("%s names %s, which no Go file declares: declare it, or name the one that answers the question", path, name)
 			}
 		}
+	}
+}
+
+// TestOperationsListsTheWorkersMetrics: what the worker says of itself is in
+// docs/operations.md, by the question it answers; the business metrics are in
+// docs/metrics.md, which is generated.
+func TestOperationsListsTheWorkersMetrics(t *testing.T) {
+	page := pages(t)["docs/operations.md"]
+	for _, s := range sources(t) {
+		if s.isTest || !within(s.path, "ingest") && !within(s.path, "sink") && !within(s.path, "internal/pipeline") && !within(s.path, "internal/obs") {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.BasicLit)
+			if !ok || lit.Kind != token.STRING {
+				return true
+			}
+			if name := strings.Trim(lit.Value, `"`); series.FindString(name) == name && !strings.Contains(page, name) {
+				t.Errorf("%s: %s is not in docs/operations.md: add it to the table of section \"What to look at\"", s.at(lit), name)
+			}
+			return true
+		})
 	}
 }
