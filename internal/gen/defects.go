@@ -9,17 +9,17 @@ import (
 
 // record is a rendered event on its way to its arrival.
 type record struct {
-	topic   schemas.Topic
-	kind    schemas.Kind
-	fate    fate
-	reason  schemas.Reason // of a broken record
-	amount  int64          // payable, paid or refunded, minor units
-	at      int64          // when it happened, Unix ms
-	arrives int64
-	key     []byte
-	value   []byte
-	// value[timeFrom:timeTo] is the text of time, for defects.
-	timeFrom, timeTo int32
+	topic    schemas.Topic
+	kind     schemas.Kind
+	fate     fate
+	reason   schemas.Reason // of a broken record
+	amount   int64          // payable, paid or refunded, minor units
+	at       int64          // when it happened, Unix ms
+	arrives  int64
+	key      []byte
+	value    []byte
+	timeFrom int32 // where the text of time begins in value
+	test     bool
 }
 
 // fate is what happens to a record beside being itself.

@@ -32,6 +32,7 @@ type Generator struct {
 	curve dayCurve
 	zone  zoneClock
 	date  dateCache
+	local dateCache // of times written with +08:00
 
 	nextVisit float64 // Unix ms
 	perMilli  float64 // candidates of visits per ms, before thinning
@@ -58,7 +59,7 @@ func New(s Settings) *Generator {
 		rng:    rand.New(rand.NewPCG(s.Seed, 0x73746f726570756c)),
 		active: map[uint64]struct{}{},
 		zone:   zoneClock{zone: s.Zone},
-		date:   dateCache{day: -1 << 40},
+		date:   dateCache{day: -1 << 40}, local: dateCache{day: -1 << 40},
 	}
 	g.run = mix(s.Seed ^ mix(uint64(s.Start.UnixNano())))
 	for _, c := range []byte(s.TenantID) { // two shops' events are never duplicates of each other

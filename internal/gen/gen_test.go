@@ -29,7 +29,7 @@ func vocabulary(t testing.TB) *schemas.Vocabulary {
 }
 
 // messy has every defect often enough to meet each in a short stream.
-var messy = Defects{Duplicate: 0.02, OutOfOrder: 0.05, Late: 0.01, TooLate: 0.002, Future: 0.01, SkewedApps: 0.3, Broken: 0.05}
+var messy = Defects{Duplicate: 0.02, OutOfOrder: 0.05, Late: 0.01, TooLate: 0.002, Future: 0.01, SkewedApps: 0.3, Broken: 0.05, Bots: 0.02, Test: 0.05}
 
 func TestSameSettingsSameBytes(t *testing.T) {
 	s := Settings{Seed: 42, Start: start, Rate: 200, MaxEvents: 50_000, Defects: messy, KnownVisitors: 1000}
@@ -77,11 +77,11 @@ func TestDecoderAgreesWithTheGenerator(t *testing.T) {
 	for _, tenant := range []string{"", "default"} {
 		v := vocabulary(t)
 		d, b := schemas.NewDecoder(v), schemas.NewBatch(v)
-		g := New(Settings{Seed: 9, Start: start, Rate: 100, MaxEvents: 60_000, Defects: messy, TenantID: tenant})
+		g := New(Settings{Seed: 9, Start: start, Rate: 100, MaxEvents: 30_000, Defects: messy, TenantID: tenant})
 		var broken [schemas.NumReasons]int64
 		seen := map[string]bool{}
 		var kinds [schemas.NumKinds]int64
-		duplicates, placed, paid, refunded := [schemas.NumTopics]int64{}, int64(0), int64(0), int64(0)
+		duplicates, placed, paid, refunded, tests := [schemas.NumTopics]int64{}, int64(0), int64(0), int64(0), int64(0)
 		for e := (Event{}); g.Next(&e); {
 			reason := d.Decode(e.Topic, &schemas.Record{Key: e.Key, Value: e.Value, Timestamp: e.Time.UnixMilli()}, b)
 			before := g.Stats().Broken
@@ -105,9 +105,11 @@ func TestDecoderAgreesWithTheGenerator(t *testing.T) {
 			seen[id] = true
 			if e.Topic == schemas.Clickstream {
 				kinds[b.Events.Kind[0]]++
+				tests += int64(b.Events.IsTest[0])
 			} else {
 				k := schemas.Kind(b.Orders.Kind[0])
 				kinds[k]++
+				tests += int64(b.Orders.IsTest[0])
 				switch k {
 				case schemas.KindOrderCreated:
 					placed += b.Orders.Payable[0]
@@ -131,6 +133,13 @@ func TestDecoderAgreesWithTheGenerator(t *testing.T) {
 		}
 		if placed != s.PlacedMinor || paid != s.PaidMinor || refunded != s.RefundedMinor {
 			t.Errorf("money: decoded %d placed, %d paid, %d refunded, generated %d, %d, %d", placed, paid, refunded, s.PlacedMinor, s.PaidMinor, s.RefundedMinor)
+		}
+		marked := int64(0)
+		for _, n := range s.TestKinds {
+			marked += n
+		}
+		if tests != marked || tests == 0 {
+			t.Errorf("%d decoded events are test traffic, generated %d", tests, marked)
 		}
 		for _, breakage := range breakages {
 			if s.Broken[breakage.reason] == 0 {

@@ -36,7 +36,8 @@ type Settings struct {
 	Incidents []Incident
 }
 
-// Defects are probabilities per event. The zero value is a perfect world.
+// Defects are probabilities per event, where nothing else is said. The zero
+// value is a perfect world.
 type Defects struct {
 	Duplicate  float64 // delivered once more, seconds to hours later
 	OutOfOrder float64 // up to 90 s behind its neighbours
@@ -45,6 +46,8 @@ type Defects struct {
 	Future     float64 // client clock years ahead and no senttime to correct it
 	SkewedApps float64 // share of app visitors whose clock is wrong but who send senttime
 	Broken     float64 // an additional record that must become a dead letter
+	Bots       float64 // share of browser visits that are a crawler's
+	Test       float64 // share of visits that are marked is_test, with their orders
 }
 
 // Incident changes the shop's behaviour from From to To, to see an alert fire.
@@ -62,7 +65,7 @@ type Incident struct {
 func RealisticDefects() Defects {
 	return Defects{
 		Duplicate: 0.004, OutOfOrder: 0.02, Late: 0.001, TooLate: 0.00002,
-		Future: 0.0001, SkewedApps: 0.03, Broken: 0.001,
+		Future: 0.0001, SkewedApps: 0.03, Broken: 0.001, Bots: 0.02, Test: 0.002,
 	}
 }
 
@@ -108,6 +111,8 @@ func (s Settings) Validate() error {
 		{"future", s.Defects.Future},
 		{"skewed_apps", s.Defects.SkewedApps},
 		{"broken", s.Defects.Broken},
+		{"bots", s.Defects.Bots},
+		{"test", s.Defects.Test},
 	} {
 		if p.value < 0 || p.value > 1 {
 			errs = append(errs, fmt.Errorf("defects.%s: must be between 0 and 1 (got %g)", p.name, p.value))

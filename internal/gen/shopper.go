@@ -92,8 +92,8 @@ func (g *Generator) beginVisit() {
 	s := g.shoppers.at(slot)
 	*s = shopper{visit: visit{profile: g.profileOf(number), session: mix(g.run ^ g.visits)}, number: number}
 	s.left = uint8(min(2+g.rng.ExpFloat64()*5, 60))
-	s.bot = (s.platform == schemas.PlatformWebPC || s.platform == schemas.PlatformH5) && g.chance(0.02)
-	s.test = g.chance(0.002)
+	s.bot = (s.platform == schemas.PlatformWebPC || s.platform == schemas.PlatformH5) && g.chance(g.set.Defects.Bots)
+	s.test = g.chance(g.set.Defects.Test)
 	if s.account && g.chance(0.5) {
 		s.loggedIn = s.user
 		if s.housemate != 0 && g.chance(0.4) {
@@ -249,7 +249,7 @@ func (g *Generator) submit(s *shopper) {
 	o := g.open.at(slot)
 	g.orders++
 	*o = order{
-		visit: s.visit, number: mix(g.run^g.orders*0x9e3779b97f4a7c15) >> 24, cart: s.cart, created: g.now,
+		visit: s.visit, number: g.orders, cart: s.cart, created: g.now,
 	}
 	g.price(o)
 	g.orderSubmit(&o.visit, o, g.now)

@@ -20,6 +20,10 @@ type Stats struct {
 	Late       int64                     // good, over 10 min behind
 	TooLate    int64                     // good, over 72 h behind
 
+	// What of the above is marked is_test, which metrics leave out.
+	TestKinds                      [schemas.NumKinds]int64
+	TestPlacedMinor, TestPaidMinor int64
+
 	Visits        int64 // begun, not necessarily seen: an upper bound of sessions' causes
 	PlacedMinor   int64 // Σ payable of order.created
 	PaidMinor     int64 // Σ paid of order.paid
@@ -69,6 +73,15 @@ func (s *Stats) count(r *record, size int, arrival int64) {
 		s.TooLate++
 	}
 	s.Kinds[r.kind]++
+	if r.test {
+		s.TestKinds[r.kind]++
+		switch r.kind {
+		case schemas.KindOrderCreated:
+			s.TestPlacedMinor += r.amount
+		case schemas.KindOrderPaid:
+			s.TestPaidMinor += r.amount
+		}
+	}
 	switch r.kind {
 	case schemas.KindOrderCreated:
 		s.PlacedMinor += r.amount

@@ -41,16 +41,16 @@ func (p *profile) appendAnonymous(b []byte) []byte { return appendHex(append(b, 
 
 func appendUser(b []byte, user uint64) []byte { return appendHex(append(b, 'u'), user, 16) }
 
-// appendOrderID writes the day of creation and the order's number.
+// appendOrderID writes the run and the order's number in it.
 func (g *Generator) appendOrderID(b []byte, o *order) []byte {
-	return appendHex(append(b, 'O'), o.number, 10)
+	return appendHex(append(appendHex(append(b, 'O'), g.run>>32, 8), '-'), o.number, 7)
 }
 
 // envelope begins a record: everything spec 3.1 asks for.
 func (g *Generator) envelope(v *visit, source, prefix string, kind schemas.Kind, at int64, client bool) (int32, *record) {
 	slot := g.records.take()
 	r := g.records.at(slot)
-	*r = record{key: v.appendAnonymous(r.key[:0]), value: r.value[:0], kind: kind, topic: kind.Topic(), at: at}
+	*r = record{key: v.appendAnonymous(r.key[:0]), value: r.value[:0], kind: kind, topic: kind.Topic(), test: v.test, at: at}
 	g.travel(r)
 	g.events++
 	b := append(r.value, `{"id":"`...)
@@ -71,8 +71,11 @@ func (g *Generator) envelope(v *visit, source, prefix string, kind schemas.Kind,
 		skew = v.skew
 	}
 	r.timeFrom = int32(len(b))
-	b = append(g.date.append(b, at+skew), 'Z')
-	r.timeTo = int32(len(b))
+	if client && v.platform == schemas.PlatformMiniProgram { // these write local time
+		b = append(g.local.append(b, at+8*3600_000), "+08:00"...)
+	} else {
+		b = append(g.date.append(b, at+skew), 'Z')
+	}
 	b = append(b, '"')
 	if client && v.sendsTimes {
 		sent := r.arrives - 25

@@ -11,8 +11,9 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxMapping bounds a mapping file: it is read whole.
-const maxMapping = 1 << 20
+// maxMapping bounds a mapping file: it is read whole, and the parser takes time
+// quadratic in the depth of nesting.
+const maxMapping = 128 << 10
 
 // document is a parsed YAML file that collects every fault with its line, so
 // that a user sees all of them at once.
