@@ -1,6 +1,7 @@
 -- The current state of every order, from its events in any order and any number
--- of copies: each aggregate is idempotent. All rows of an order lie in one
--- partition, because rows of two partitions never merge.
+-- of copies: each aggregate is idempotent. No partitions: rows of one order in
+-- two of them would never merge, and a part per partition and insert is what a
+-- small insert costs. Values that belong together share a state for the same reason.
 CREATE TABLE IF NOT EXISTS fact_orders {{on_cluster}}
 (
     tenant LowCardinality(String) COMMENT 'shop',
@@ -23,25 +24,16 @@ CREATE TABLE IF NOT EXISTS fact_orders {{on_cluster}}
     refunds_requested SimpleAggregateFunction(maxMap, Map(String, Int64)) COMMENT 'requested refunds: refund_id to amount, minor units',
     visitor_id AggregateFunction(argMax, UUID, Tuple(UInt64, UInt16, DateTime64(3), Int64)) COMMENT 'visitor the order is linked by, of the greatest version',
     user_hash AggregateFunction(argMaxIf, UInt64, Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'hash of tenant and user_id, of the greatest version that says it',
-    platform AggregateFunction(argMaxIf, LowCardinality(String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'where the order was placed, of the greatest version that says it',
-    device_class AggregateFunction(argMaxIf, LowCardinality(String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'follows from platform',
     order_type AggregateFunction(argMaxIf, LowCardinality(String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'order type, of the greatest version that says it',
     fulfillment_type AggregateFunction(argMaxIf, LowCardinality(String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'fulfilment, of the greatest version that says it',
     ship_region AggregateFunction(argMaxIf, LowCardinality(String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'province, of the greatest version that says it',
-    currency AggregateFunction(argMaxIf, LowCardinality(String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'ISO 4217 code, of the greatest version that says it',
-    goods_minor AggregateFunction(argMaxIf, Int64, Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'goods, minor units, of the greatest version that says payable',
-    discount_minor AggregateFunction(argMaxIf, Int64, Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'discounts, minor units, of the greatest version that says payable',
-    freight_minor AggregateFunction(argMaxIf, Int64, Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'freight, minor units, of the greatest version that says payable',
-    tax_minor AggregateFunction(argMaxIf, Int64, Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'tax, minor units, of the greatest version that says payable',
-    payable_minor AggregateFunction(argMaxIf, Int64, Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'payable, minor units, of the greatest version that says it',
-    paid_minor AggregateFunction(argMaxIf, Int64, Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'paid, minor units, of the greatest version of order.paid',
-    payment_method AggregateFunction(argMaxIf, LowCardinality(String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'payment method of the greatest version of order.paid',
     cancel_reason AggregateFunction(argMaxIf, LowCardinality(String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'reason of the greatest version of order.cancelled',
-    item_count AggregateFunction(argMaxIf, UInt16, Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'order lines, of the greatest version that has any',
-    units AggregateFunction(argMaxIf, UInt32, Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'units, of the greatest version that has any'
+    placed_on AggregateFunction(argMaxIf, Tuple(String, String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'platform and device_class, of the greatest version that says them',
+    amounts AggregateFunction(argMaxIf, Tuple(Int64, Int64, Int64, Int64, Int64, String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'goods, discount, freight, tax, payable in minor units and their currency, of the greatest version that says payable',
+    payment AggregateFunction(argMaxIf, Tuple(Int64, String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'paid amount in minor units and payment method, of the greatest version of order.paid',
+    lines AggregateFunction(argMaxIf, Tuple(UInt16, UInt32), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'order lines and units, of the greatest version that has any'
 )
 ENGINE = {{replicated}}AggregatingMergeTree
-PARTITION BY order_hash % 16
 ORDER BY (tenant, order_id, order_hash)
 SETTINGS {{durable}}
 COMMENT 'current state of orders as aggregate states; read the view orders';
@@ -66,22 +58,14 @@ SELECT
     maxMap(if(event_type = 'refund.requested', map(refund_id, refund_minor), CAST(map(), 'Map(String, Int64)'))) AS refunds_requested,
     argMaxState(e.visitor_id, (e.order_version, e.status_rank, event_time, kafka_offset)) AS visitor_id,
     argMaxIfState(e.user_hash, (e.order_version, e.status_rank, event_time, kafka_offset), e.user_hash != 0) AS user_hash,
-    argMaxIfState(e.platform, (e.order_version, e.status_rank, event_time, kafka_offset), e.platform != 'unknown') AS platform,
-    argMaxIfState(e.device_class, (e.order_version, e.status_rank, event_time, kafka_offset), e.platform != 'unknown') AS device_class,
     argMaxIfState(e.order_type, (e.order_version, e.status_rank, event_time, kafka_offset), e.order_type != 'unknown') AS order_type,
     argMaxIfState(e.fulfillment_type, (e.order_version, e.status_rank, event_time, kafka_offset), e.fulfillment_type != 'unknown') AS fulfillment_type,
     argMaxIfState(e.ship_region, (e.order_version, e.status_rank, event_time, kafka_offset), e.ship_region != 'unknown') AS ship_region,
-    argMaxIfState(e.currency, (e.order_version, e.status_rank, event_time, kafka_offset), e.currency != '') AS currency,
-    argMaxIfState(e.goods_minor, (e.order_version, e.status_rank, event_time, kafka_offset), e.payable_minor != 0 OR event_type = 'order.created') AS goods_minor,
-    argMaxIfState(e.discount_minor, (e.order_version, e.status_rank, event_time, kafka_offset), e.payable_minor != 0 OR event_type = 'order.created') AS discount_minor,
-    argMaxIfState(e.freight_minor, (e.order_version, e.status_rank, event_time, kafka_offset), e.payable_minor != 0 OR event_type = 'order.created') AS freight_minor,
-    argMaxIfState(e.tax_minor, (e.order_version, e.status_rank, event_time, kafka_offset), e.payable_minor != 0 OR event_type = 'order.created') AS tax_minor,
-    argMaxIfState(e.payable_minor, (e.order_version, e.status_rank, event_time, kafka_offset), e.payable_minor != 0 OR event_type = 'order.created') AS payable_minor,
-    argMaxIfState(e.paid_minor, (e.order_version, e.status_rank, event_time, kafka_offset), event_type = 'order.paid') AS paid_minor,
-    argMaxIfState(e.payment_method, (e.order_version, e.status_rank, event_time, kafka_offset), event_type = 'order.paid') AS payment_method,
     argMaxIfState(e.cancel_reason, (e.order_version, e.status_rank, event_time, kafka_offset), event_type = 'order.cancelled') AS cancel_reason,
-    argMaxIfState(e.item_count, (e.order_version, e.status_rank, event_time, kafka_offset), e.item_count != 0) AS item_count,
-    argMaxIfState(e.units, (e.order_version, e.status_rank, event_time, kafka_offset), e.units != 0) AS units
+    argMaxIfState((toString(e.platform), toString(e.device_class)), (e.order_version, e.status_rank, event_time, kafka_offset), e.platform != 'unknown') AS placed_on,
+    argMaxIfState((e.goods_minor, e.discount_minor, e.freight_minor, e.tax_minor, e.payable_minor, toString(e.currency)), (e.order_version, e.status_rank, event_time, kafka_offset), e.payable_minor != 0 OR event_type = 'order.created') AS amounts,
+    argMaxIfState((e.paid_minor, toString(e.payment_method)), (e.order_version, e.status_rank, event_time, kafka_offset), event_type = 'order.paid') AS payment,
+    argMaxIfState((e.item_count, e.units), (e.order_version, e.status_rank, event_time, kafka_offset), e.units != 0) AS lines
 FROM fact_order_events AS e
 GROUP BY tenant, order_id, order_hash;
 
@@ -127,15 +111,15 @@ AS
 SELECT
     o.tenant, o.order_id, o.order_hash, o.v AS order_version,
     multiIf(o.rank >= 90 AND (o.c_paid OR o.p_at IS NOT NULL), 'cancelled_paid', o.rank >= 90, 'closed_unpaid', o.rank >= 20, 'paid', o.rank >= 10, 'created', 'unknown') AS status,
-    multiIf(o.refunded > 0 AND o.refunded >= o.paid, 'full', o.refunded > 0, 'partial', o.asked > 0, 'requested', 'none') AS refund_state,
+    multiIf(o.refunded > 0 AND o.refunded >= o.pay.1, 'full', o.refunded > 0, 'partial', o.asked > 0, 'requested', 'none') AS refund_state,
     coalesce(o.c_at, o.p_at) AS created_at,
     coalesce(o.c_date, o.p_date) AS created_date,
     NOT o.seen AS synthetic_created,
     o.p_at AS paid_at, o.p_date AS paid_date, o.x_at AS cancelled_at, o.x_reason AS cancel_reason,
-    o.visitor AS visitor_id, o.usr AS user_hash, o.plat AS platform, o.dev AS device_class, o.typ AS order_type, o.ful AS fulfillment_type,
-    o.reg AS ship_region, o.cur AS currency, o.goods AS goods_minor, o.disc AS discount_minor, o.fre AS freight_minor, o.tx AS tax_minor,
-    o.payable AS payable_minor, o.paid AS paid_minor, o.refunded AS refunded_minor, o.method AS payment_method,
-    o.n AS item_count, o.u AS units, o.test AS is_test, o.internal AS is_internal, o.mismatch AS payable_mismatch, o.last AS last_event_time
+    o.visitor AS visitor_id, o.usr AS user_hash, o.on.1 AS platform, o.on.2 AS device_class, o.typ AS order_type, o.ful AS fulfillment_type,
+    o.reg AS ship_region, o.am.6 AS currency, o.am.1 AS goods_minor, o.am.2 AS discount_minor, o.am.3 AS freight_minor, o.am.4 AS tax_minor,
+    o.am.5 AS payable_minor, o.pay.1 AS paid_minor, o.refunded AS refunded_minor, o.pay.2 AS payment_method,
+    o.li.1 AS item_count, o.li.2 AS units, o.test AS is_test, o.internal AS is_internal, o.mismatch AS payable_mismatch, o.last AS last_event_time
 FROM
 (
     SELECT
@@ -144,11 +128,9 @@ FROM
         min(created_at) AS c_at, min(created_date) AS c_date, min(paid_at) AS p_at, min(paid_date) AS p_date, min(cancelled_at) AS x_at,
         max(cancel_paid) AS c_paid, max(is_test) AS test, max(is_internal) AS internal, max(payable_mismatch) AS mismatch,
         arraySum(mapValues(maxMap(refunds))) AS refunded, length(mapKeys(maxMap(refunds_requested))) AS asked,
-        argMaxMerge(visitor_id) AS visitor, argMaxIfMerge(user_hash) AS usr, argMaxIfMerge(platform) AS plat, argMaxIfMerge(device_class) AS dev,
-        argMaxIfMerge(order_type) AS typ, argMaxIfMerge(fulfillment_type) AS ful, argMaxIfMerge(ship_region) AS reg, argMaxIfMerge(currency) AS cur,
-        argMaxIfMerge(goods_minor) AS goods, argMaxIfMerge(discount_minor) AS disc, argMaxIfMerge(freight_minor) AS fre, argMaxIfMerge(tax_minor) AS tx,
-        argMaxIfMerge(payable_minor) AS payable, argMaxIfMerge(paid_minor) AS paid, argMaxIfMerge(payment_method) AS method,
-        argMaxIfMerge(cancel_reason) AS x_reason, argMaxIfMerge(item_count) AS n, argMaxIfMerge(units) AS u
+        argMaxMerge(visitor_id) AS visitor, argMaxIfMerge(user_hash) AS usr, argMaxIfMerge(order_type) AS typ,
+        argMaxIfMerge(fulfillment_type) AS ful, argMaxIfMerge(ship_region) AS reg, argMaxIfMerge(cancel_reason) AS x_reason,
+        argMaxIfMerge(placed_on) AS on, argMaxIfMerge(amounts) AS am, argMaxIfMerge(payment) AS pay, argMaxIfMerge(lines) AS li
     FROM fact_orders
     GROUP BY tenant, order_id, order_hash
 ) AS o;
