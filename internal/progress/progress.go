@@ -53,6 +53,9 @@ func (b *Bar) Show(done, total int64, note string) {
 	}
 }
 
+// Set is Show without a note.
+func (b *Bar) Set(done, total int64) { b.Show(done, total, "") }
+
 // Done writes the last state and ends the line.
 func (b *Bar) Done() {
 	if b == nil || b.last == "" {
