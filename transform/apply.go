@@ -402,11 +402,25 @@ func (s *State) passTime() {
 			s.wheel.queue(s, vi, s.watermark) // the version has no room: next epoch
 			continue
 		}
-		s.settle(vi, s.watermark, false)
+		if v := s.visitors.at(vi); s.unmoved(v) {
+			s.schedule(vi, v, s.watermark) // only a gauge has changed
+		} else {
+			s.settle(vi, s.watermark, false)
+		}
 	}
 	if n := s.ids.expire(s.watermark); n > 0 {
 		s.deltas.Add(0, s.register.StateCut, n, cutDedup)
 	}
+}
+
+// unmoved says that the watermark alone changes none of the visitor's rows.
+func (s *State) unmoved(v *visitor) bool {
+	for i := v.sessions; i != 0; i = s.sessions.at(i).next {
+		if r := s.sessions.at(i); r.flags&(archived|frozen) != 0 || r.flags&emittedClosed == 0 && r.end+s.gap < s.watermark {
+			return false
+		}
+	}
+	return v.n == 0 || v.base+int64(s.events(v)[0].at)+s.retain >= s.watermark
 }
 
 func compareOrders(a, b *order) int {

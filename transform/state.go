@@ -140,7 +140,7 @@ func (s *State) Sessions() (open, retained int) {
 // pools and blocks, an estimate for maps.
 func (s *State) Bytes() int64 {
 	const visitorEntry, orderEntry, idEntry = 36, 22, 64
-	n := s.blocks.bytes
+	n := s.blocks.bytes()
 	n += int64(len(s.visitors.pages))*poolPage*int64(unsafe.Sizeof(visitor{})) + int64(len(s.index))*visitorEntry
 	n += int64(len(s.users.pages)) * poolPage * int64(unsafe.Sizeof(userTable{}))
 	n += int64(len(s.sessions.pages)) * poolPage * int64(unsafe.Sizeof(session{}))
