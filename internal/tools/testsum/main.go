@@ -28,8 +28,12 @@ type summary struct {
 	inPackage               map[string]int
 }
 
+func newSummary(out io.Writer) *summary {
+	return &summary{out: out, output: map[string][]string{}, inPackage: map[string]int{}}
+}
+
 func main() {
-	s := &summary{out: os.Stdout, output: map[string][]string{}, inPackage: map[string]int{}}
+	s := newSummary(os.Stdout)
 	if err := s.read(os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "read test output:", err)
 		os.Exit(1)
