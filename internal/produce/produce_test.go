@@ -125,6 +125,25 @@ func TestPacerKeepsTheSpacing(t *testing.T) {
 	}
 }
 
+// A stream that began an hour ago catches up, then goes on with the clock.
+func TestLivePacerWaitsForTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		p := NewPacer(Pace{TimeLapse: 60, Live: true})
+		for _, c := range []struct{ ago, want time.Duration }{
+			{-time.Hour, 0},
+			{-30 * time.Minute, 30 * time.Second},
+			{0, time.Minute},
+			{5 * time.Minute, 5 * time.Minute},
+		} {
+			time.Sleep(time.Until(p.At(begun.Add(c.ago))))
+			if got := time.Since(begun); got != c.want {
+				t.Errorf("record of %s goes after %s, want %s", c.ago, got, c.want)
+			}
+		}
+	})
+}
+
 func TestCancelDrainsWhatIsHeld(t *testing.T) {
 	addr := broker(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
