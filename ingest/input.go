@@ -27,12 +27,19 @@ type Input struct {
 	chunks []*chunk
 }
 
-// Release gives the buffers back: the records are invalid afterwards.
+// Release gives the buffers back: the records are invalid afterwards. An input
+// that no lane made has none.
 func (in *Input) Release() {
+	if in.client == nil {
+		return
+	}
 	for _, k := range in.chunks {
 		in.client.dropChunk(k)
 	}
 	in.chunks = nil
+	for _, records := range in.Records {
+		in.client.dropSlab(records)
+	}
 	in.Records = [schemas.NumTopics][]schemas.Record{}
 }
 

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -102,13 +103,14 @@ func demoImport(ctx context.Context, s *shared, f demoFlags, cfg config.Config, 
 }
 
 func newValidate(s *shared) *cobra.Command {
-	return &cobra.Command{
+	var limit int64
+	cmd := &cobra.Command{
 		Use:   "validate FILE",
 		Short: "Say offline whether events are right, and why not",
 		Long: `validate reads one JSON event per line (plain or gzip, - is standard input) and
 judges each as a worker would. It exits with 1 if any event would be set aside.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, err := s.config()
 			if err != nil {
 				return err
@@ -117,23 +119,22 @@ judges each as a worker would. It exits with 1 if any event would be set aside.`
 			if err != nil {
 				return err
 			}
-			in := s.in
-			if args[0] != "-" {
-				file, err := os.Open(args[0])
-				if err != nil {
-					return fmt.Errorf("validate: %w", err)
-				}
-				defer file.Close()
-				in = file
-			}
-			report, err := imports.Validate(cmd.Context(), in, voc, s.out)
+			v, err := imports.Validate(args[0], voc, s.out, limit)
 			if err != nil {
 				return err
 			}
-			if report.Bad > 0 {
+			fmt.Fprintf(s.out, "%d events: %d right, %d refused\n", v.Lines, v.Accepted, v.Refused)
+			for _, list := range []map[string]int64{v.Types, v.Reasons} {
+				for _, name := range slices.Sorted(maps.Keys(list)) {
+					fmt.Fprintf(s.out, "%10d  %s\n", list[name], name)
+				}
+			}
+			if v.Refused > 0 {
 				return errFailed
 			}
 			return nil
 		},
 	}
+	cmd.Flags().Int64Var(&limit, "limit", 100, "print at most so many refused events (0 = all)")
+	return cmd
 }

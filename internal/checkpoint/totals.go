@@ -34,7 +34,7 @@ func (b Balance) Balanced() bool {
 // doneEpochs lists every epoch some row says is done, once: the row that says
 // it is the plan after it or its own done row.
 const doneEpochs = `
-	SELECT lane, if(own, epoch, epoch - 1) AS e, if(own, plan_id, prev_plan_id) AS p, max(seq) AS said,
+	SELECT lane, if(own, epoch, toUInt64(epoch - 1)) AS e, if(own, plan_id, prev_plan_id) AS p, max(seq) AS said,
 		any(clickstream_facts) AS cf, any(clickstream_duplicates) AS cd, any(clickstream_letters) AS cl, any(clickstream_tombstones) AS ct, any(clickstream_lost) AS co, any(clickstream_absent) AS ca,
 		any(orders_facts) AS of, any(orders_duplicates) AS od, any(orders_letters) AS ol, any(orders_tombstones) AS ot, any(orders_lost) AS oo, any(orders_absent) AS oa
 	FROM (SELECT *, kind IN ('done', 'gap_done') AS own FROM epochs) WHERE has_done GROUP BY lane, e, p`

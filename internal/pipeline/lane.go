@@ -196,6 +196,7 @@ func (l *Lane) Drain() { l.draining.Store(true) }
 func (l *Lane) close(ctx context.Context) error {
 	if _, retained := l.state.Sessions(); retained > 0 && l.last != nil {
 		in := &ingest.Input{Ranges: emptyAt(l.pos)}
+		l.decode(in)
 		if err := l.epoch(ctx, in, checkpoint.KindPlan, max(l.state.Watermark(), l.state.CloseAllWatermark())); err != nil {
 			return err
 		}

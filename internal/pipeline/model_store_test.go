@@ -226,7 +226,6 @@ func (f *fakeLedger) MaxTerm(context.Context, uint32) (uint64, error) {
 func (f *fakeLedger) Claim(_ context.Context, _ uint32, term uint64, _ string) error {
 	f.p.w.claims++
 	f.p.idle = false
-	f.p.term = term
 	return f.p.insert(tLanes, term, "", []row{{}})
 }
 

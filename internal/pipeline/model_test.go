@@ -10,6 +10,7 @@ import (
 	"math/rand"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -200,8 +201,9 @@ type proc struct {
 	yield        func(struct{}) bool
 	stop         context.CancelFunc
 	dead, paused bool
+	drained      bool
 	idle         bool
-	term         uint64
+	lane         *Lane
 	err          error
 }
 
@@ -228,8 +230,8 @@ func (w *world) spawn(version int) *proc {
 			}
 		}()
 		p.yield = yield
-		lane := p.newLane()
-		p.err = lane.Run(ctx, nil)
+		p.lane = p.newLane()
+		p.err = p.lane.Run(ctx, nil)
 	})
 	w.procs = append(w.procs, p)
 	return p
@@ -465,10 +467,30 @@ func (w *world) settle(version int) {
 			w.deliver()
 		}
 		if i%100 == 99 && i > 600 && len(w.msgs) == 0 && w.finished() {
+			w.drainOne()
 			return
 		}
 		if i%100 == 99 && len(w.live()) == 0 {
 			w.spawn(version) // stopped on request just before the quiet
+		}
+	}
+}
+
+// drainOne lets a worker close everything and stop by itself, now and then.
+func (w *world) drainOne() {
+	i := slices.IndexFunc(w.procs, func(p *proc) bool { return !p.dead && p.idle })
+	if w.r.Intn(4) != 0 || w.f.duel || i < 0 {
+		return
+	}
+	p := w.procs[i]
+	w.logf("== %s drains", p.name)
+	p.lane.Drain()
+	p.drained = true
+	for n := 0; !p.dead && w.bad == ""; n++ {
+		p.advance()
+		w.deliver()
+		if n == 20000 {
+			w.fail("%s never drained", p.name)
 		}
 	}
 }
@@ -484,7 +506,7 @@ func (w *world) finished() bool {
 		}
 	}
 	for _, p := range w.procs {
-		if !p.dead && p.idle {
+		if !p.dead && p.idle || p.drained {
 			return true
 		}
 	}

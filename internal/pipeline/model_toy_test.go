@@ -167,6 +167,9 @@ func (s *fakeSource) Next(ctx context.Context, from schemas.Positions) (*ingest.
 		}
 		if from[0] >= int64(len(w.log[0])) && from[1] >= int64(len(w.log[1])) {
 			s.p.idle = true
+			if s.p.lane.draining.Load() {
+				return &ingest.Input{Ranges: r}, nil
+			}
 			if w.f.idle && w.r.Intn(6) == 0 && !w.quiet {
 				return &ingest.Input{Ranges: r, Idle: 2 * time.Millisecond}, nil
 			}

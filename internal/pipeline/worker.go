@@ -106,12 +106,12 @@ func (w *Worker) generation(ctx context.Context, a ingest.Assignment) {
 		})
 	}
 	w.setReady(true)
-	err := lanes.Wait()
-	if w.drain.Load() && ctx.Err() == nil && err == nil {
+	_ = lanes.Wait() // each lane's error is kept by ended
+	if w.drain.Load() && ctx.Err() == nil {
 		w.drained.Store(true)
 		return
 	}
-	<-ctx.Done() // lanes that stopped stay assigned, so that nobody else trips over them
+	<-ctx.Done() // stopped lanes stay assigned, so that nobody else trips over them
 	w.setReady(false)
 }
 

@@ -1,0 +1,235 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/storepulse/storepulse/internal/config"
+	"github.com/storepulse/storepulse/internal/devmode"
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
+	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/internal/produce"
+)
+
+func TestMain(m *testing.M) { devtest.Main(m) }
+
+// binary builds the program once a test run and gives its path.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "storepulse-e2e-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "storepulse")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/storepulse/storepulse/cmd/storepulse").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// shop is one test's own Kafka topics, ClickHouse database and group.
+type shop struct {
+	t       *testing.T
+	cfg     config.Config
+	session time.Duration
+}
+
+// kafkas lists the brokers a scenario runs on: always the embedded one, and a
+// real Kafka where STOREPULSE_TEST_KAFKA names it.
+func kafkas(t *testing.T, scenario func(t *testing.T, addr string, session time.Duration)) {
+	t.Helper()
+	t.Run("embedded", func(t *testing.T) {
+		k, err := devmode.StartKafka(devmode.KafkaOptions{DataDir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = k.Close() })
+		scenario(t, k.Addr(), 2*time.Second)
+	})
+	t.Run("real", func(t *testing.T) {
+		addr := os.Getenv("STOREPULSE_TEST_KAFKA")
+		if addr == "" {
+			if os.Getenv("STOREPULSE_TEST_KAFKA_REQUIRED") == "1" {
+				t.Fatal("STOREPULSE_TEST_KAFKA is not set: start one with `make kafka-start`")
+			}
+			t.Skip("no real Kafka: `make test-kafka` runs this test on one")
+		}
+		scenario(t, addr, 6*time.Second) // the broker's least session timeout
+	})
+}
+
+// newShop makes topics with so many lanes, and a fresh database.
+func newShop(t *testing.T, addr string, session time.Duration, lanes int) *shop {
+	t.Helper()
+	url := devtest.ClickHouse(t)
+	s := &shop{t: t, cfg: config.Default(), session: session}
+	id := fmt.Sprintf("t%d", time.Now().UnixNano())
+	s.cfg.Kafka.Brokers = []string{addr}
+	s.cfg.Kafka.Group = "g-" + id
+	s.cfg.Kafka.Topics.Clickstream, s.cfg.Kafka.Topics.Orders = "clicks-"+id, "orders-"+id
+	s.cfg.Sink.ClickHouse.URL, s.cfg.Sink.ClickHouse.Database = url, devtest.Database(t, url)
+	s.createTopics(lanes, lanes)
+	return s
+}
+
+func (s *shop) createTopics(clicks, orders int) {
+	s.t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(s.cfg.Kafka.Brokers...), Timeout: 10 * time.Second}
+	topics := s.cfg.Kafka.Topics
+	res, err := client.CreateTopics(s.t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
+		{Topic: topics.Clickstream, NumPartitions: clicks, ReplicationFactor: 1},
+		{Topic: topics.Orders, NumPartitions: orders, ReplicationFactor: 1},
+	}})
+	if err != nil {
+		s.t.Fatalf("create topics: %v", err)
+	}
+	for name, err := range res.Errors {
+		if err != nil {
+			s.t.Fatalf("create topic %s: %v", name, err)
+		}
+	}
+}
+
+// env is the configuration as a worker process gets it.
+func (s *shop) env() []string {
+	c := s.cfg
+	return append(os.Environ(),
+		"STOREPULSE_KAFKA_BROKERS="+strings.Join(c.Kafka.Brokers, ","),
+		"STOREPULSE_KAFKA_GROUP="+c.Kafka.Group,
+		"STOREPULSE_KAFKA_TOPICS_CLICKSTREAM="+c.Kafka.Topics.Clickstream,
+		"STOREPULSE_KAFKA_TOPICS_ORDERS="+c.Kafka.Topics.Orders,
+		"STOREPULSE_KAFKA_SESSION_TIMEOUT="+s.session.String(),
+		"STOREPULSE_SINK_CLICKHOUSE_URL="+c.Sink.ClickHouse.URL,
+		"STOREPULSE_SINK_CLICKHOUSE_DATABASE="+c.Sink.ClickHouse.Database,
+		"STOREPULSE_PIPELINE_SNAPSHOT_EVERY=2s",
+		"STOREPULSE_INGEST_EPOCH_INTERVAL=100ms",
+		"STOREPULSE_HTTP_LISTEN=127.0.0.1:0",
+		"STOREPULSE_LOG_FORMAT=text",
+	)
+}
+
+// process is a running worker.
+type process struct {
+	cmd  *exec.Cmd
+	log  *syncBuffer
+	done chan struct{}
+	err  error
+}
+
+func (s *shop) start(args ...string) *process {
+	s.t.Helper()
+	p := &process{cmd: exec.Command(program(s.t), args...), log: &syncBuffer{}, done: make(chan struct{})}
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = s.env(), p.log, p.log
+	// The worker must not outlive a test that panics.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	s.t.Cleanup(func() { p.kill() })
+	return p
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// stop is SIGTERM, and waits for the exit.
+func (p *process) stop(t *testing.T, within time.Duration) {
+	t.Helper()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	p.wait(t, within)
+}
+
+func (p *process) wait(t *testing.T, within time.Duration) {
+	t.Helper()
+	select {
+	case <-p.done:
+		if p.err != nil {
+			t.Fatalf("worker failed: %v\n%s", p.err, p.log.tail(60))
+		}
+	case <-time.After(within):
+		t.Fatalf("worker did not end within %s\n%s", within, p.log.tail(60))
+	}
+}
+
+// drain runs a worker until everything in the topics is written and closed.
+func (s *shop) drain() {
+	s.t.Helper()
+	s.start("run", "--drain").wait(s.t, 2*time.Minute)
+}
+
+// feed produces events and gives those it wrote.
+func (s *shop) feed(ctx context.Context, g *gen.Generator, pace produce.Pace) []gen.Event {
+	s.t.Helper()
+	w := produce.NewWriter(produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: [2]string{s.cfg.Kafka.Topics.Clickstream, s.cfg.Kafka.Topics.Orders}})
+	var all []gen.Event
+	err := produce.Run(ctx, w, func(e *gen.Event) bool {
+		if !g.Next(e) {
+			return false
+		}
+		all = append(all, gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Time: e.Time})
+		return true
+	}, pace, nil)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.t.Error(err)
+	}
+	if err := w.Close(context.WithoutCancel(ctx)); err != nil {
+		s.t.Error(err)
+	}
+	return all
+}
+
+// ask gives a query's answer as tab-separated text.
+func (s *shop) ask(query string) string {
+	s.t.Helper()
+	return strings.TrimSpace(devtest.Exec(s.t, s.cfg.Sink.ClickHouse.URL, query, "database", s.cfg.Sink.ClickHouse.Database))
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func (s *syncBuffer) tail(lines int) string {
+	all := strings.Split(strings.TrimSpace(s.String()), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}

@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/internal/produce"
+)
+
+var (
+	kills    = flag.Int("kills", 10, "how often TestKill9 kills a worker")
+	killSeed = flag.Uint64("kill.seed", 0, "seed of TestKill9, 0 = by the clock")
+)
+
+// TestKill9 kills workers at random moments under load. In the end the ledger
+// balances, every event stands exactly once, and the sessions are the oracle's.
+func TestKill9(t *testing.T) {
+	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+		seed := *killSeed
+		if seed == 0 {
+			seed = uint64(time.Now().UnixNano())
+		}
+		t.Logf("seed %d (repeat with -kill.seed %d -kills %d)", seed, seed, *kills)
+		rng := rand.New(rand.NewPCG(seed, 0))
+		s := newShop(t, addr, session, 3)
+
+		// Load for as long as the killing takes: an hour of shopping time lasts
+		// 36 seconds. Nothing later than the merge horizon: it has its own tests.
+		defects := gen.RealisticDefects()
+		defects.Late, defects.TooLate = 0, 0
+		g := gen.New(gen.Settings{Seed: seed, Start: time.Date(2026, 11, 10, 18, 0, 0, 0, time.UTC), Rate: 10, FlatDay: true, Defects: defects})
+		ctx, stopFeed := context.WithCancel(t.Context())
+		defer stopFeed()
+		fed := make(chan []gen.Event, 1)
+		go func() { fed <- s.feed(ctx, g, produce.Pace{TimeLapse: 100}) }()
+
+		worker := s.start("run")
+		for n := range *kills {
+			if !pause(t, session+time.Duration(rng.Int64N(int64(session)))) {
+				break
+			}
+			select {
+			case <-worker.done:
+				t.Fatalf("worker ended by itself before kill %d: %v\n%s", n+1, worker.err, worker.log.tail(60))
+			default:
+			}
+			worker.kill()
+			worker = s.start("run")
+		}
+		stopFeed()
+		events := <-fed
+		worker.stop(t, 30*time.Second)
+		s.drain()
+
+		status := s.start("status")
+		status.wait(t, 30*time.Second)
+		t.Logf("%d kills, %d records\n%s", *kills, len(events), status.log)
+		s.verify(events)
+		s.compareSessions(events)
+	})
+}
+
+// pause waits while the world goes on; it says false when the test is over.
+func pause(t *testing.T, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-t.Context().Done():
+		return false
+	}
+}
+
+// expectation is what a plain reading of the records says should stand.
+type expectation struct {
+	facts   [2]map[string]bool // source and id, by topic
+	letters map[string]int     // records that must be set aside, by reason
+}
+
+// verify holds the tables against the records that were written: each event id
+// exactly once, each broken record set aside once.
+func (s *shop) verify(events []gen.Event) {
+	s.t.Helper()
+	want := s.expect(events)
+	for topic, table := range []string{"fact_events", "fact_order_events"} {
+		got := s.ask(fmt.Sprintf("SELECT count(), uniqExact(source, event_id) FROM %s", table))
+		if n := len(want.facts[topic]); got != fmt.Sprintf("%d\t%d", n, n) {
+			s.t.Errorf("%s has (rows, distinct ids) %q, want %d of both", table, got, n)
+		}
+		missing := len(want.facts[topic])
+		for _, id := range lines(s.ask(fmt.Sprintf("SELECT concat(source, ' ', event_id) FROM %s", table))) {
+			if !want.facts[topic][id] {
+				s.t.Errorf("%s has %q, which nobody sent", table, id)
+				continue
+			}
+			missing--
+		}
+		if missing != 0 {
+			s.t.Errorf("%s lacks %d events", table, missing)
+		}
+	}
+	letters := 0
+	for _, n := range want.letters {
+		letters += n
+	}
+	if got := s.ask("SELECT count(), uniqExact(kafka_topic, kafka_partition, kafka_offset) FROM dead_letters"); got != fmt.Sprintf("%d\t%d", letters, letters) {
+		s.t.Errorf("dead_letters has (rows, distinct positions) %q, want %d of both: %v", got, letters, want.letters)
+	}
+}
