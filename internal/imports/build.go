@@ -37,6 +37,7 @@ func (r *Reader) build(rows []row) {
 		r.report.Unmatched += int64(len(rows))
 		return
 	}
+	r.report.Imported += int64(len(rows))
 	r.report.Cut += int64(len(rows) - len(r.listed(rows)))
 	for _, e := range r.queue[from:] {
 		r.report.Types[eventType(e.Value)]++

@@ -47,9 +47,17 @@ func Open(path string, m *Mapping, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := newRowReader(in, m)
+	r, err := newReader(in, m, o)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("import %s: %w", path, err), in.Close())
+	}
+	return r, nil
+}
+
+func newReader(in *source, m *Mapping, o Options) (*Reader, error) {
+	rows, err := newRowReader(in, m)
+	if err != nil {
+		return nil, err
 	}
 	r := &Reader{m: m, o: o, in: in, rows: rows, report: newReport()}
 	if m.group != nil {

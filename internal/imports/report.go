@@ -10,10 +10,11 @@ import (
 	"github.com/storepulse/storepulse/schemas"
 )
 
-// Report accounts for every row: Rows = rows that became events + Skipped +
-// Unmatched + Rejected.
+// Report accounts for every row: once the file is read to its end, Rows =
+// Imported + Skipped + Unmatched + Rejected.
 type Report struct {
 	Rows       int64
+	Imported   int64                    // became an event, or part of one
 	Skipped    int64                    // by the mapping's rows conditions
 	Unmatched  int64                    // no event's when held
 	Rejected   int64                    // see Reasons
@@ -64,6 +65,7 @@ func eventType(value []byte) string {
 func (r *Report) Write(w io.Writer) error {
 	p := &printer{w: w}
 	p.line("rows      %12d", r.Rows)
+	p.line("imported  %12d", r.Imported)
 	p.line("skipped   %12d  (rows: conditions)", r.Skipped)
 	p.line("unmatched %12d  (no event's when held)", r.Unmatched)
 	p.line("rejected  %12d", r.Rejected)
