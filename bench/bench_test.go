@@ -28,7 +28,7 @@ func TestStreamEventsAreAccepted(t *testing.T) {
 			t.Fatal(err)
 		}
 		var e epoch
-		records := e.fill(s, 0, 12_000)
+		records := e.fill(s, 0, 20*s.group*s.per)
 		d, batch := schemas.NewDecoder(v), schemas.NewBatch(v)
 		ids, visitors, size := map[string]bool{}, map[string]int{}, 0
 		for i := range records {
