@@ -23,6 +23,7 @@ type chunk struct {
 	records    []schemas.Record
 	raw        []byte // the response, nil while a request owns it
 	plain      []byte // decompressed batches, one after the other
+	spilled    int    // bytes of batches that are in former plain buffers
 	aliasesRaw bool   // a batch was not compressed
 	bytes      int    // of keys, values and headers
 	memory     int    // held, all included
@@ -47,7 +48,7 @@ func (c *chunk) keep(out []byte) []byte {
 	if cap(room) > 0 && &room[:1][0] == &out[0] {
 		c.plain = c.plain[:len(c.plain)+len(out)]
 	} else {
-		c.memory += len(c.plain)
+		c.spilled += len(c.plain)
 		c.plain = out
 	}
 	return out
@@ -57,7 +58,7 @@ func (c *Client) takeChunk(next int64) *chunk {
 	k := c.chunks.Get().(*chunk)
 	k.refs.Store(1)
 	k.records, k.plain = k.records[:0], k.plain[:0]
-	k.aliasesRaw, k.bytes, k.memory, k.next, k.logEnd, k.tail = false, 0, 0, next, 0, 0
+	k.aliasesRaw, k.spilled, k.bytes, k.memory, k.next, k.logEnd, k.tail = false, 0, 0, 0, next, 0, 0
 	return k
 }
 
@@ -71,6 +72,9 @@ func (c *Client) dropChunk(k *chunk) {
 	if cap(k.raw) > keepBuffer {
 		k.raw = nil
 	}
+	if k.spilled > 0 { // one buffer that would have held it all
+		k.plain = make([]byte, 0, min(k.spilled+cap(k.plain), keepBuffer))
+	}
 	if cap(k.plain) > keepBuffer {
 		k.plain = nil
 	}
@@ -78,4 +82,19 @@ func (c *Client) dropChunk(k *chunk) {
 		k.records = nil
 	}
 	c.chunks.Put(k)
+}
+
+// takeSlab gives an empty slice for the records of an epoch.
+func (c *Client) takeSlab(n int) []schemas.Record {
+	if s, ok := c.slabs.Get().(*[]schemas.Record); ok && cap(*s) >= n {
+		return (*s)[:0]
+	}
+	return make([]schemas.Record, 0, n)
+}
+
+func (c *Client) dropSlab(s []schemas.Record) {
+	if n := cap(s) * recordBytes; n > 0 && n <= keepBuffer {
+		s = s[:0]
+		c.slabs.Put(&s)
+	}
 }

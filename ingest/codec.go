@@ -11,7 +11,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 )
 
 // Codecs by their number in a batch's attributes.
@@ -26,7 +25,6 @@ const (
 type codecs struct {
 	zstd func() (*zstd.Decoder, error)
 	gzip sync.Pool
-	lz4  sync.Pool
 }
 
 func newCodecs() *codecs {
@@ -45,7 +43,7 @@ func (c *codecs) decompress(codec uint16, src, dst []byte, limit int) ([]byte, e
 	case codecSnappy:
 		return unsnap(src, dst, limit)
 	case codecLZ4:
-		return c.unlz4(src, dst, limit)
+		return unlz4(src, dst, limit)
 	case codecZstd:
 		z, err := c.zstd()
 		if err != nil {
@@ -73,19 +71,6 @@ func (c *codecs) unzip(src, dst []byte, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: gzip: %w", errCorrupt, err)
 	}
 	return readAll("gzip", z, dst, limit)
-}
-
-func (c *codecs) unlz4(src, dst []byte, limit int) ([]byte, error) {
-	z, _ := c.lz4.Get().(*lz4.Reader)
-	if z == nil {
-		z = lz4.NewReader(nil)
-	}
-	z.Reset(bytes.NewReader(src))
-	out, err := readAll("lz4", z, dst, limit)
-	if err == nil {
-		c.lz4.Put(z) // after an error its state is not worth trusting
-	}
-	return out, err
 }
 
 // readAll reads r to its end into dst, which it doubles when full.
@@ -151,13 +136,19 @@ func snapBlock(src, dst []byte, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: snappy: %d bytes cannot hold %d", errCorrupt, len(src), n)
 	}
 	at := len(dst)
-	if cap(dst)-at < n {
-		grown := make([]byte, at, max(at+n, 2*cap(dst)))
-		copy(grown, dst)
-		dst = grown
-	}
+	dst = reserve(dst, n)
 	if _, err := s2.Decode(dst[at:at+n], src); err != nil {
 		return nil, fmt.Errorf("%w: snappy: %w", errCorrupt, err)
 	}
 	return dst[:at+n], nil
+}
+
+// reserve makes room for n more bytes.
+func reserve(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) >= n {
+		return dst
+	}
+	grown := make([]byte, len(dst), max(len(dst)+n, 2*cap(dst), 64<<10))
+	copy(grown, dst)
+	return grown
 }

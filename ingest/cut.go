@@ -123,7 +123,7 @@ func (l *Lane) take(now time.Time) *Input {
 			count += len(k.records)
 		}
 		if count > 0 {
-			in.Records[t] = make([]schemas.Record, 0, count)
+			in.Records[t] = l.client.takeSlab(count)
 		}
 		for i := 0; i <= c.chunk && i < len(q.chunks); i++ {
 			k := q.chunks[i]

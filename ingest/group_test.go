@@ -38,7 +38,7 @@ func (w *world) join(c *Client) *member {
 
 // settle waits until the members' newest assignments cover all lanes evenly
 // and are of one generation.
-func settle(t *testing.T, lanes int, members ...*member) []Assignment {
+func settle(t testing.TB, lanes int, members ...*member) []Assignment {
 	t.Helper()
 	newest := make([]Assignment, len(members))
 	deadline := time.After(30 * time.Second)

@@ -33,7 +33,7 @@ func onBrokers(t *testing.T, scenario func(t *testing.T, b broker)) {
 	t.Run("kafka", func(t *testing.T) { scenario(t, realBroker(t)) })
 }
 
-func startFake(t *testing.T, opts ...kfake.Opt) broker {
+func startFake(t testing.TB, opts ...kfake.Opt) broker {
 	t.Helper()
 	opts = append([]kfake.Opt{kfake.NumBrokers(3), kfake.GroupMinSessionTimeout(500 * time.Millisecond)}, opts...)
 	c, err := kfake.NewCluster(opts...)
@@ -61,7 +61,7 @@ var topicCounter atomic.Int64
 
 // world is one pair of topics, a client over them, and a producer.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	b      broker
 	cfg    Config
 	client *Client
@@ -70,7 +70,7 @@ type world struct {
 
 // newWorld creates the topics with the given partitions; configure may change
 // the client's configuration.
-func newWorld(t *testing.T, b broker, partitions int, configure func(*Config)) *world {
+func newWorld(t testing.TB, b broker, partitions int, configure func(*Config)) *world {
 	t.Helper()
 	n := fmt.Sprintf("%d-%d", time.Now().UnixNano(), topicCounter.Add(1))
 	cfg := DefaultConfig()

@@ -50,6 +50,7 @@ type Client struct {
 	fetch     fetchFunc
 	decode    *batchDecoder
 	chunks    sync.Pool
+	slabs     sync.Pool // of *[]schemas.Record
 
 	misrouteWarn throttle
 

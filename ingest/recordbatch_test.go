@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -226,25 +227,68 @@ func TestDecodeAborted(t *testing.T) {
 	}
 }
 
+// Whatever a batch costs, a record costs nothing more.
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	var records []schemas.Record
-	for i := range int64(500) {
+	for i := range int64(5000) {
 		records = append(records, schemas.Record{Offset: i, Key: []byte("key"), Value: fmt.Appendf(nil, `{"id":%d}`, i)})
 	}
 	d := testDecoder()
-	for codec, most := range map[string]float64{"snappy": 0, "zstd": 0, "lz4": 6, "gzip": 6} { // a reader of the batch's bytes
+	for _, codec := range []string{"snappy", "zstd", "lz4", "gzip"} {
 		set := packedBatch(t, codec, 0, records)
 		k := &chunk{}
 		run := func() {
 			k.records, k.plain, k.next = k.records[:0], k.plain[:0], 0
-			if _, err := d.decode(k, set, nil); err != nil || len(k.records) != 500 {
+			if _, err := d.decode(k, set, nil); err != nil || len(k.records) != len(records) {
 				t.Fatal(err, len(k.records))
 			}
 		}
 		run()
-		if n := testing.AllocsPerRun(50, run); n > most {
-			t.Errorf("%s: %.0f allocations for 500 records, at most %.0f", codec, n, most)
+		// Pools drop at random under the race detector: some are allowed.
+		if n := testing.AllocsPerRun(20, run); n > 20 {
+			t.Errorf("%s: %.0f allocations for %d records", codec, n, len(records))
 		}
+	}
+}
+
+// Frames with linked blocks, block checksums, a content size, bytes that do
+// not compress, and several in a row; all as the library reads them.
+func TestLZ4Frames(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	noise := make([]byte, 200<<10)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	plain := append(bytes.Repeat([]byte("some text that repeats itself, "), 20_000), noise...)
+	for name, options := range map[string][]lz4.Option{
+		"64K":          {lz4.BlockSizeOption(lz4.Block64Kb)},
+		"4M":           {lz4.BlockSizeOption(lz4.Block4Mb)},
+		"checksums":    {lz4.BlockChecksumOption(true), lz4.ChecksumOption(true)},
+		"no checksum":  {lz4.ChecksumOption(false)},
+		"content size": {lz4.SizeOption(uint64(len(plain)))},
+		"high, 256K":   {lz4.CompressionLevelOption(lz4.Level5), lz4.BlockSizeOption(lz4.Block256Kb)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			w := lz4.NewWriter(&b)
+			if err := w.Apply(options...); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(plain); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			once := bytes.Clone(b.Bytes())
+			got, err := unlz4(append(once, once...), nil, 2*len(plain))
+			if err != nil || !bytes.Equal(got, append(bytes.Clone(plain), plain...)) {
+				t.Fatalf("%d bytes, error %v", len(got), err)
+			}
+			if _, err := unlz4(once, nil, len(plain)-1); !errors.Is(err, errTooLarge) {
+				t.Fatalf("over the limit: %v", err)
+			}
+		})
 	}
 }
 

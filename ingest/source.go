@@ -147,7 +147,7 @@ func (s *source) accept(k *chunk, reply *fetchReply) error {
 	}
 	s.busy = len(k.records) > 0
 	k.logEnd = reply.lastStable
-	k.memory += cap(k.plain) + len(k.records)*recordBytes
+	k.memory = k.spilled + cap(k.plain) + len(k.records)*recordBytes
 	if k.aliasesRaw {
 		k.memory += len(k.raw)
 	}

@@ -13,7 +13,7 @@
 # SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; user shop, password secret).
 #
 # KAFKA_PORT (19092), KAFKA_HOME (build/kafka),
-# KAFKA_HEAP (512m), KAFKA_START_WAIT (60 s), KAFKA_STOP_WAIT (30 s).
+# KAFKA_HEAP (512m), KAFKA_OPTS (more flags for java), KAFKA_START_WAIT (60 s), KAFKA_STOP_WAIT (30 s).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -114,7 +114,7 @@ start() {
 	: >"$log"
 	# A session of its own, so that an interrupt at the terminal spares it.
 	setsid bash -c 'echo $$ >"$1"; shift; exec "$@"' _ "$pidfile" \
-		java "-Xmx${KAFKA_HEAP:-512m}" "${java_flags[@]}" kafka.Kafka "$run/server.properties" >>"$log" 2>&1 </dev/null &
+		java "-Xmx${KAFKA_HEAP:-512m}" "${java_flags[@]}" ${KAFKA_OPTS:-} kafka.Kafka "$run/server.properties" >>"$log" 2>&1 </dev/null &
 	local waited=0 limit=$((${KAFKA_START_WAIT:-60} * 10))
 	until grep -q "Kafka Server started" "$log"; do
 		if ((waited > 20)) && ! pid >/dev/null; then
