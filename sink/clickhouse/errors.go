@@ -64,18 +64,18 @@ func classify(code int, text string) class {
 }
 
 // outcome makes the error of a coded exception.
-func outcome(table string, code int, text string) (error, class) {
+func outcome(table string, code int, text string) (class, error) {
 	c := classify(code, text)
 	text = firstLine(text)
 	switch c {
 	case classFenced:
-		return fmt.Errorf("insert into %s: %w", table, sink.ErrFenced), c
+		return c, fmt.Errorf("insert into %s: %w", table, sink.ErrFenced)
 	case classRefused:
-		return &sink.RefusedError{Table: table, Code: code, Text: text}, c
+		return c, &sink.RefusedError{Table: table, Code: code, Text: text}
 	case classNotApplied:
-		return fmt.Errorf("insert into %s: %w: code %d: %s", table, sink.ErrNotApplied, code, text), c
+		return c, fmt.Errorf("insert into %s: %w: code %d: %s", table, sink.ErrNotApplied, code, text)
 	}
-	return fmt.Errorf("insert into %s: %w: code %d: %s", table, sink.ErrUnknown, code, text), c
+	return c, fmt.Errorf("insert into %s: %w: code %d: %s", table, sink.ErrUnknown, code, text)
 }
 
 var exceptionText = regexp.MustCompile(`Code: (\d+)\. DB::`)

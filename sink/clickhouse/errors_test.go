@@ -28,7 +28,7 @@ func TestOutcomeOfExceptions(t *testing.T) {
 		{394, "query was cancelled", classUnknown},
 		{424242, "a code of the future", classUnknown},
 	} {
-		err, got := outcome("t", row.code, row.text)
+		got, err := outcome("t", row.code, row.text)
 		if got != row.want {
 			t.Errorf("code %d %q is %s, want %s", row.code, row.text, classNames[got], classNames[row.want])
 		}

@@ -111,7 +111,7 @@ func (c *Client) send(ctx context.Context, queryID, token, label, table, columns
 		body = buf.frames
 	}
 	began := time.Now()
-	err, cl := c.post(ctx, c.insertURL(queryID, token, table, columns), table, body)
+	cl, err := c.post(ctx, c.insertURL(queryID, token, table, columns), table, body)
 	c.metrics.seconds.WithLabelValues(label).Observe(time.Since(began).Seconds())
 	if err != nil {
 		c.metrics.failures.WithLabelValues(label, classNames[cl]).Inc()
@@ -160,12 +160,12 @@ func (c *Client) insertURL(queryID, token, table, columns string) string {
 func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
 
 // post sends a body once and tells what is known of its outcome.
-func (c *Client) post(ctx context.Context, target, table string, body []byte) (error, class) {
+func (c *Client) post(ctx context.Context, target, table string, body []byte) (class, error) {
 	sent := false
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent = true }})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("insert into %s: %w: %w", table, sink.ErrNotApplied, err), classNotApplied
+		return classNotApplied, fmt.Errorf("insert into %s: %w: %w", table, sink.ErrNotApplied, err)
 	}
 	req.GetBody = nil // never sent twice behind our back
 	req.Header.Set("Content-Type", "application/octet-stream")
@@ -177,9 +177,9 @@ func (c *Client) post(ctx context.Context, target, table string, body []byte) (e
 	if err != nil {
 		err = c.redact(bare(err))
 		if !sent {
-			return fmt.Errorf("insert into %s: %w: %w", table, sink.ErrNotApplied, err), classNotApplied
+			return classNotApplied, fmt.Errorf("insert into %s: %w: %w", table, sink.ErrNotApplied, err)
 		}
-		return fmt.Errorf("insert into %s: %w: %w", table, sink.ErrUnknown, err), classUnknown
+		return classUnknown, fmt.Errorf("insert into %s: %w: %w", table, sink.ErrUnknown, err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
@@ -192,13 +192,13 @@ func (c *Client) post(ctx context.Context, target, table string, body []byte) (e
 	case code != 0:
 		return outcome(table, code, text)
 	case resp.StatusCode != http.StatusOK: // a proxy, or a server that lost its words
-		return fmt.Errorf("insert into %s: %w: HTTP status %d: %s", table, sink.ErrUnknown, resp.StatusCode, firstLine(text)), classUnknown
+		return classUnknown, fmt.Errorf("insert into %s: %w: HTTP status %d: %s", table, sink.ErrUnknown, resp.StatusCode, firstLine(text))
 	case err != nil:
-		return fmt.Errorf("insert into %s: %w: read the answer: %w", table, sink.ErrUnknown, bare(err)), classUnknown
+		return classUnknown, fmt.Errorf("insert into %s: %w: read the answer: %w", table, sink.ErrUnknown, bare(err))
 	case len(bytes.TrimSpace(answer)) != 0:
-		return fmt.Errorf("insert into %s: %w: unexpected answer: %s", table, sink.ErrUnknown, firstLine(text)), classUnknown
+		return classUnknown, fmt.Errorf("insert into %s: %w: unexpected answer: %s", table, sink.ErrUnknown, firstLine(text))
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // bare drops the URL that net/http puts around an error: it is long.
