@@ -101,7 +101,7 @@ func (s *State) click(e *schemas.Events, i int, t, run int64) (class uint8, dupl
 			return 0, true
 		}
 	}
-	if t < run-s.horizon && !(known && s.near(s.visitors.at(vi), t, run)) {
+	if t < run-s.horizon && !(known && s.near(s.visitors.at(vi), t, run)) || known && t <= s.visitors.at(vi).floor {
 		if t < run-tooOld {
 			return schemas.LateTooOld, false
 		}
@@ -111,6 +111,9 @@ func (s *State) click(e *schemas.Events, i int, t, run int64) (class uint8, dupl
 		vi = s.visitorOf(e.Visitor[i], e.Tenant.Index[i])
 	}
 	v := s.visitors.at(vi)
+	if int(v.n) == int(v.sealed) && s.nextFrozen(v.sessions) == 0 {
+		v.floor = max(v.floor, run-s.retain) // whether anything of the visitor is remembered must not matter
+	}
 	s.touch(vi, schemas.Clickstream, e.Offset[i])
 	if v.n >= maxVisitorEvents {
 		s.cut(v.tenant, cutSessionEvents)
@@ -178,12 +181,17 @@ func (s *State) seal(v *visitor, run int64) {
 		}
 		evs[i].meta |= flagBarrier
 		v.sealed = uint16(i + 1)
+		v.floor = max(v.floor, v.base+int64(evs[i].at))
 	}
 }
 
 // near says that t touches a span in state: a late event is then taken however
-// late it is, so that nobody else has to write the session.
+// late it is, so that nobody else has to write the session. One that touches
+// what has left is not: the two would overlap.
 func (s *State) near(v *visitor, t, run int64) bool {
+	if t <= v.floor+s.gap {
+		return false
+	}
 	evs := s.events(v)[v.sealed:]
 	after, _ := slices.BinarySearchFunc(evs, t, func(e event, t int64) int {
 		if v.base+int64(e.at) < t {

@@ -32,7 +32,7 @@ func (s *State) ageOrder(i uint32, watermark int64) {
 	o := s.orders.at(i)
 	due := s.leaves(o) + 1
 	bucket := uint8(0)
-	if s.unpaid(o) {
+	if s.unpaid(o) && due > watermark {
 		bucket = 1
 		for _, limit := range ageLimits {
 			change := o.at() + limit - s.outOfOrder

@@ -270,11 +270,7 @@ func (w *world) run(r *rand.Rand, l *lane, list []arrival, rows *oracle.Rows) {
 }
 
 func TestSessionsAreAFunctionOfTheEvents(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d (-seed %d -cases 1 repeats the first)", seed, seed)
+	seed := propertySeed(t)
 	v := testVocabulary(t)
 	lanes := []*lane{newLane(t, v, DefaultSettings()), newLane(t, v, DefaultSettings()), newLane(t, v, DefaultSettings())}
 	for n := range *casesFlag {

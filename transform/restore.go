@@ -221,6 +221,9 @@ func (s *State) readVisitors(r *reader, tenants []uint8) {
 
 func (s *State) readVisitor(r *reader, vi uint32) {
 	v := s.visitors.at(vi)
+	if v.floor = r.int(); v.floor != noFloor && (v.floor < -maxTime || v.floor > maxTime) {
+		r.fail(errValue)
+	}
 	for range r.below(maxVisitorUsers + 1) {
 		if hash := r.fixed(); hash != 0 {
 			s.userIndex(v, hash)

@@ -177,6 +177,7 @@ func (s *State) evict(vi uint32, v *visitor, watermark int64) {
 		f := &s.folds[k]
 		r := s.sessions.at(f.rec)
 		if f.gone {
+			v.floor = max(v.floor, f.end)
 			removed += int(f.to - f.from)
 			s.leave(vi, v, f, watermark)
 		} else if f.approximate && r.flags&frozen == 0 {

@@ -84,6 +84,7 @@ func (s *State) writeVisitors(w *writer) {
 func (s *State) writeVisitor(w *writer, v *visitor) {
 	w.id(v.id)
 	w.bytes(v.tenant)
+	w.int(v.floor)
 	evs := s.events(v)
 	// Users are numbered by first appearance.
 	var number [maxVisitorUsers + 1]uint8

@@ -7,6 +7,7 @@ import "github.com/storepulse/storepulse/schemas"
 type visitor struct {
 	id           schemas.ID
 	base         int64  // Unix ms; event times are relative to it
+	floor        int64  // newest event that has left: nothing may touch it any more
 	firstUser    uint64 // user 1; most visitors have no other
 	block        uint32 // of packed events, in class
 	n            uint32 // events
@@ -25,6 +26,9 @@ type visitor struct {
 	platform     uint8 // under which active is counted
 }
 
+// noFloor is below every time that can be subtracted from.
+const noFloor = -1 << 62
+
 type userTable [maxVisitorUsers - 1]uint64
 
 func (s *State) events(v *visitor) []event {
@@ -41,7 +45,7 @@ func (s *State) visitorOf(id schemas.ID, tenant uint8) uint32 {
 	}
 	i := s.visitors.take()
 	v := s.visitors.at(i)
-	v.id, v.tenant, v.bucket = id, tenant, unqueued
+	v.id, v.tenant, v.bucket, v.floor = id, tenant, unqueued, noFloor
 	s.index[id] = i
 	return i
 }

@@ -103,7 +103,7 @@ func Sessions(events []Event, orders []OrderEvent, s Settings) []Session {
 
 func sortSessions(s []Session) {
 	slices.SortFunc(s, func(a, b Session) int {
-		return cmp.Or(cmp.Compare(a.Visitor, b.Visitor), cmp.Compare(a.Start, b.Start), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.Visitor, b.Visitor), cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End), cmp.Compare(a.ID, b.ID))
 	})
 }
 
