@@ -59,11 +59,13 @@ func NewDecoder(v *Vocabulary) *Decoder {
 		platformWords: strings.Join(PlatformNames[1:], ", "), pageTypeWords: strings.Join(PageTypeNames[1:], ", "),
 	}
 	var fields, items, spellings []string
-	for _, s := range fieldSpecs {
+	for f, s := range fieldSpecs {
 		fields = append(fields, s.name)
+		d.fieldNames[f] = []byte(s.name)
 	}
-	for _, s := range itemSpecs {
+	for f, s := range itemSpecs {
 		items = append(items, s.name)
+		d.itemNames[f] = []byte(s.name)
 	}
 	d.fieldsBy, d.itemsBy, d.deny = newNames(fields), newNames(items), newDenyList()
 	for i, name := range v.Types {

@@ -11,7 +11,7 @@ func (d *Decoder) letter(t Topic, r *Record, l *Letters) {
 	l.Topic.Append(uint8(t))
 	l.Offset.Append(r.Offset)
 	l.Reason.Append(uint8(d.reason))
-	l.Field.Append(d.field)
+	l.Field.Append(d.field[:min(len(d.field), 1024)]) // names are the producer's and may be of any length
 	l.Detail.Append(d.detail)
 	l.EventID.Append(d.readable(fID))
 	l.Type.Append(d.readable(fType))

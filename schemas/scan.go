@@ -135,14 +135,14 @@ func (s *scanner) name(i int) int {
 // bytes at a time.
 func (s *scanner) quoted(i int) (end int, escaped bool) {
 	const lo, hi = 0x0101010101010101, 0x8080808080808080
-	b := s.b
+	b, high := s.b, s.high
 	for {
 		for i+8 <= len(b) {
 			w := binary.LittleEndian.Uint64(b[i:])
 			quote, slash := w^(0x22*lo), w^(0x5c*lo)
 			// The lowest marked byte is always a true match; a borrow can only mark bytes above one.
 			m := ((quote-lo)&^quote | (slash-lo)&^slash | (w-0x20*lo)&^w) & hi
-			s.high |= w
+			high |= w
 			if m == 0 {
 				i += 8
 				continue
@@ -151,9 +151,10 @@ func (s *scanner) quoted(i int) (end int, escaped bool) {
 			break
 		}
 		for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
-			s.high |= uint64(b[i])
+			high |= uint64(b[i])
 			i++
 		}
+		s.high = high
 		if i >= len(b) {
 			return s.fail(i, "a closing quote, but the record ends"), false
 		}

@@ -1,6 +1,9 @@
 package schemas
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // event is one scanned record: its known fields, its items, and where the rest
 // stands. Values alias the record or the scanner's arena.
@@ -17,11 +20,13 @@ type event struct {
 	trouble          // the first thing that is wrong with a field
 	// Producers write their fields in a fixed order: what followed a field last
 	// time is tried first. It saves a lookup, never changes a result.
-	after     [numFields]field
-	afterItem [numItemFields]itemField
-	fieldsBy  *names
-	itemsBy   *names
-	deny      denyList
+	after      [numFields]field
+	afterItem  [numItemFields]itemField
+	fieldNames [numFields][]byte
+	itemNames  [numItemFields][]byte
+	fieldsBy   *names
+	itemsBy    *names
+	deny       denyList
 }
 
 type item [numItemFields]value
@@ -73,7 +78,7 @@ func (e *event) topLevel(i int, topic uint8) int {
 	for !done {
 		at := i
 		f := e.after[last]
-		if i = e.guessed(at, fieldSpecs[f].name); i < 0 {
+		if i = e.guessed(at, e.fieldNames[f]); i < 0 {
 			if i = e.name(at); i < 0 {
 				return -1
 			}
@@ -112,6 +117,10 @@ func (e *event) topLevel(i int, topic uint8) int {
 			} else if sp.keep && v.shape != isNull {
 				e.extra = append(e.extra, span{at, i})
 			}
+		}
+		if i+1 < len(e.b) && e.b[i] == ',' && e.b[i+1] == '"' {
+			i++ // the usual case of next
+			continue
 		}
 		i, done = e.next(i, '}')
 	}
@@ -158,7 +167,7 @@ func (e *event) item(i, n int) int {
 	for !done {
 		at := i
 		f := int(e.afterItem[last])
-		if i = e.guessed(at, itemSpecs[f].name); i < 0 {
+		if i = e.guessed(at, e.itemNames[f]); i < 0 {
 			if i = e.name(at); i < 0 {
 				return -1
 			}
@@ -190,12 +199,27 @@ func (e *event) item(i, n int) int {
 
 // guessed steps over the name and its colon if it stands at i without
 // whitespace or escapes; otherwise it gives -1.
-func (e *event) guessed(i int, name string) int {
+func (e *event) guessed(i int, name []byte) int {
 	end := i + len(name) + 3
-	if end >= len(e.b) || e.b[i] != '"' || e.b[end-2] != '"' || e.b[end-1] != ':' || e.b[end] <= ' ' || string(e.b[i+1:end-2]) != name {
+	if end >= len(e.b) || e.b[i] != '"' || e.b[end-2] != '"' || e.b[end-1] != ':' || e.b[end] <= ' ' || !same(e.b[i+1:end-2], name) {
 		return -1
 	}
 	return end
+}
+
+// same compares two words of one length. Most names are shorter than 17 bytes:
+// two overlapping loads compare them without a call.
+func same(a, b []byte) bool {
+	n := len(a)
+	switch {
+	case n != len(b) || n > 16 || n < 4:
+		return string(a) == string(b)
+	case n >= 8:
+		return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b) &&
+			binary.LittleEndian.Uint64(a[n-8:]) == binary.LittleEndian.Uint64(b[n-8:])
+	}
+	return binary.LittleEndian.Uint32(a) == binary.LittleEndian.Uint32(b) &&
+		binary.LittleEndian.Uint32(a[n-4:]) == binary.LittleEndian.Uint32(b[n-4:])
 }
 
 // fits says whether the value has a shape and a length that the field allows.
