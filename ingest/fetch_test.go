@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/storepulse/storepulse/schemas"
@@ -205,6 +206,39 @@ func TestRetention(t *testing.T) {
 		}
 		if got := w.collect(l, schemas.Positions{12, 0}, schemas.Positions{20, 0}); len(got[0]) != 8 {
 			t.Fatalf("%d records after retention, want 8", len(got[0]))
+		}
+	})
+}
+
+// A topic that was created again has another id.
+func TestTopicIDs(t *testing.T) {
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 3, nil)
+		first, err := w.client.TopicIDs(w.ctx(20 * time.Second))
+		if err != nil || first[0] == first[1] || first[0] == (schemas.ID{}) {
+			t.Fatalf("ids %v, %v", first, err)
+		}
+		res, err := w.client.admin.DeleteTopics(w.ctx(20*time.Second), &kafka.DeleteTopicsRequest{Topics: []string{w.topic(schemas.OrdersTopic)}})
+		if err == nil {
+			err = res.Errors[w.topic(schemas.OrdersTopic)]
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var second [schemas.NumTopics]schemas.ID
+		for created := false; ; {
+			if !created {
+				created = w.tryCreateTopic(w.topic(schemas.OrdersTopic), 3) == nil
+			}
+			if second, err = w.client.TopicIDs(w.ctx(20 * time.Second)); err == nil && second != first {
+				break
+			}
+			if !sleep(w.ctx(20*time.Second), 50*time.Millisecond) {
+				t.Fatal("the topic did not come back")
+			}
+		}
+		if second[0] != first[0] || second[1] == first[1] {
+			t.Fatalf("ids %v, before %v", second, first)
 		}
 	})
 }

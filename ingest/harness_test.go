@@ -116,6 +116,12 @@ func (w *world) ctx(d time.Duration) context.Context {
 
 func (w *world) createTopic(topic string, partitions int) {
 	w.t.Helper()
+	if err := w.tryCreateTopic(topic, partitions); err != nil {
+		w.t.Fatalf("create topic %s: %v", topic, err)
+	}
+}
+
+func (w *world) tryCreateTopic(topic string, partitions int) error {
 	admin := &kafka.Client{Addr: kafka.TCP(w.b.addr)}
 	res, err := admin.CreateTopics(w.ctx(20*time.Second), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
 		Topic: topic, NumPartitions: partitions, ReplicationFactor: 1,
@@ -124,10 +130,7 @@ func (w *world) createTopic(topic string, partitions int) {
 	if err == nil {
 		err = res.Errors[topic]
 	}
-	if err != nil {
-		w.t.Fatalf("create topic %s: %v", topic, err)
-	}
-	admin.Transport = nil
+	return err
 }
 
 // kgo gives a franz-go client whose records keep the partition they name.

@@ -77,6 +77,9 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Kafka.SASL.Mechanism == "PLAIN" && tlsConfig == nil {
+		log.Warn("kafka.sasl.mechanism is PLAIN without kafka.tls: the password travels in the clear")
+	}
 	c := &Client{cfg: cfg, log: log, tls: tlsConfig, sasl: mechanism, misrouteWarn: throttle{every: warnEvery}}
 	c.lanes.open = map[uint32]*Lane{}
 	c.transport = c.newTransport()
@@ -146,8 +149,11 @@ func (c *Client) Check(ctx context.Context) (int, error) {
 	}
 	if counts[schemas.Clickstream] != counts[schemas.OrdersTopic] {
 		names := c.cfg.Kafka.Topics.list()
-		return 0, fmt.Errorf("topic %s has %d partitions and %s has %d: a visitor's events and orders must share a partition number; "+
-			"create both topics with the same number of partitions", names[0], counts[0], names[1], counts[1])
+		return 0, &setupError{
+			text: fmt.Sprintf("topic %s has %d partitions and %s has %d: a visitor's events and orders must share a partition number; "+
+				"create both topics with the same number of partitions", names[0], counts[0], names[1], counts[1]),
+			cause: kafka.InvalidPartitionNumber,
+		}
 	}
 	c.partitions.Store(int32(counts[0]))
 	return counts[0], nil

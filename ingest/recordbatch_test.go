@@ -337,5 +337,8 @@ func FuzzFetchResponse(f *testing.F) {
 		if err == nil && len(r.records)+16*len(r.aborted) > len(b) {
 			t.Fatalf("more came out than went in: %d records bytes, %d aborted", len(r.records), len(r.aborted))
 		}
+		if ids, err := parseTopicIDs(b); err == nil && len(ids) > len(b) {
+			t.Fatalf("%d topics in %d bytes", len(ids), len(b))
+		}
 	})
 }
