@@ -10,7 +10,7 @@ type pool[T any] struct {
 	used  uint32 // numbers ever handed out, including 0
 }
 
-const poolPage = 1024
+const poolPage = 256
 
 func (p *pool[T]) at(i uint32) *T { return &p.pages[i/poolPage][i%poolPage] }
 

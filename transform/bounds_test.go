@@ -1,0 +1,130 @@
+package transform
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/transform/oracle"
+)
+
+// A device that never rests, bots beyond the session bound, many users and
+// many orders: every event is in exactly one session, sessions do not overlap,
+// the state stays small and leaves nothing behind.
+func TestBounds(t *testing.T) {
+	v := testVocabulary(t)
+	l := newLane(t, v, DefaultSettings())
+	r := rand.New(rand.NewPCG(7, 7))
+	var rows oracle.Rows
+	sent, cut := map[string]uint32{}, int64(0)
+	largest := 0
+	end := func(watermark int64) {
+		out := l.end(watermark)
+		rows.Add(out.Sessions)
+		for k := range l.r.StateCut.Series() {
+			cut += out.Deltas.Tenants[0][l.r.StateCut.Slot(0)+k]
+		}
+		if out.Counts.Late[0]+out.Counts.Duplicates[0] > 0 {
+			t.Fatalf("late or copies: %+v", out.Counts)
+		}
+		for _, i := range l.state.index {
+			largest = max(largest, int(l.state.visitors.at(i).n))
+		}
+		l.next()
+		if r.IntN(5) == 0 {
+			l.reopen()
+		}
+	}
+	n := 0
+	for at := noon; at < noon+4*day; at += 10 * second {
+		add := func(visitor, user string, kind schemas.Kind, order string) {
+			n++
+			l.click(&click{visitor: visitor, user: user, id: fmt.Sprint(n), at: at - r.Int64N(minute), kind: kind, order: order})
+			sent[visitor]++
+		}
+		add("monitor", "", schemas.KindPageView, "")
+		if at%(25*minute) == 0 {
+			add("kiosk", fmt.Sprint("user", r.IntN(30)), schemas.KindPageView, "")
+			add("till", "", schemas.KindOrderSubmit, fmt.Sprint("order", n))
+			l.sale(&sale{order: fmt.Sprint("order", n), visitor: "till", id: fmt.Sprint("s", n), at: at, created: at, kind: schemas.KindOrderCreated, payable: 1})
+		}
+		if at < noon+12*hour {
+			add("bot", "", schemas.KindViewItem, "")
+			add("bot", "", schemas.KindPageView, "")
+		}
+		if r.IntN(400) == 0 {
+			end(0)
+		}
+	}
+	end(0)
+	end(l.state.CloseAllWatermark())
+	got := map[string]uint32{}
+	live := rows.Live()
+	for i, s := range live {
+		for name := range sent {
+			if uuidOf(name) == s.Visitor {
+				got[name] += s.Events
+			}
+		}
+		if i > 0 && live[i-1].Visitor == s.Visitor && s.Start < live[i-1].End {
+			t.Errorf("sessions overlap: %+v and %+v", live[i-1], s)
+		}
+		if !s.Closed {
+			t.Errorf("still open: %+v", s)
+		}
+	}
+	for name, want := range sent {
+		if got[name] != want {
+			t.Errorf("%s: %d events in sessions, %d sent", name, got[name], want)
+			for _, s := range live {
+				if uuidOf(name) == s.Visitor {
+					t.Logf("%s to %s: %d events", stamp(s.Start), stamp(s.End), s.Events)
+				}
+			}
+		}
+	}
+	if largest > maxVisitorEvents {
+		t.Errorf("a visitor held %d events, the bound is %d", largest, maxVisitorEvents)
+	}
+	if cut == 0 {
+		t.Error("no bound was counted")
+	}
+	end(l.state.watermark + 400*hour)
+	if n := len(l.state.index) + len(l.state.orderIndex) + l.state.sessions.live() + l.state.kept.live() + l.state.users.live() + len(l.state.ids.expires); n != 0 {
+		t.Errorf("%d things stay in state for ever", n)
+	}
+}
+
+func TestSketch(t *testing.T) {
+	k := newSketch()
+	n := 0
+	for _, want := range []int{0, 1, 10, 500, 1000, 5000, 20_000, 60_000, 300_000} {
+		for ; n < want; n++ {
+			var id schemas.ID
+			binary.BigEndian.PutUint64(id[:], xxh3.Hash(binary.BigEndian.AppendUint64(nil, uint64(n))))
+			k.add(id)
+			k.add(id)
+		}
+		if got := k.count(); math.Abs(float64(got)-float64(want)) > 0.03*float64(want)+0.5 {
+			t.Errorf("%d ids are counted as %d", want, got)
+		}
+	}
+}
+
+func TestDates(t *testing.T) {
+	v := testVocabulary(t)
+	d := newDays(v)
+	for _, c := range []struct {
+		at   int64
+		want uint16
+	}{{shopMidnight - 1, 20767}, {shopMidnight, 20768}, {shopMidnight + day - 1, 20768}, {shopMidnight + day, 20769}, {-1, 0}} {
+		if got := d[0].date(c.at); got != c.want {
+			t.Errorf("business date of %d: %d, want %d", c.at, got, c.want)
+		}
+	}
+}
