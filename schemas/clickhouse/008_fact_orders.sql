@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS fact_orders {{on_cluster}}
     cancel_reason AggregateFunction(argMaxIf, LowCardinality(String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'reason of the greatest version of order.cancelled',
     placed_on AggregateFunction(argMaxIf, Tuple(String, String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'platform and device_class, of the greatest version that says them',
     amounts AggregateFunction(argMaxIf, Tuple(Int64, Int64, Int64, Int64, Int64, String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'goods, discount, freight, tax, payable in minor units and their currency, of the greatest version that says payable',
-    payment AggregateFunction(argMaxIf, Tuple(Int64, String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'paid amount in minor units and payment method, of the greatest version of order.paid',
+    payment AggregateFunction(argMaxIf, Tuple(Int64, String, String), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'paid amount in minor units, payment method and currency, of the greatest version of order.paid',
     lines AggregateFunction(argMaxIf, Tuple(UInt16, UInt32), Tuple(UInt64, UInt16, DateTime64(3), Int64), UInt8) COMMENT 'order lines and units, of the greatest version that has any'
 )
 ENGINE = {{replicated}}AggregatingMergeTree
@@ -64,7 +64,7 @@ SELECT
     argMaxIfState(e.cancel_reason, (e.order_version, e.status_rank, event_time, kafka_offset), event_type = 'order.cancelled') AS cancel_reason,
     argMaxIfState((toString(e.platform), toString(e.device_class)), (e.order_version, e.status_rank, event_time, kafka_offset), e.platform != 'unknown') AS placed_on,
     argMaxIfState((e.goods_minor, e.discount_minor, e.freight_minor, e.tax_minor, e.payable_minor, toString(e.currency)), (e.order_version, e.status_rank, event_time, kafka_offset), e.payable_minor != 0 OR event_type = 'order.created') AS amounts,
-    argMaxIfState((e.paid_minor, toString(e.payment_method)), (e.order_version, e.status_rank, event_time, kafka_offset), event_type = 'order.paid') AS payment,
+    argMaxIfState((e.paid_minor, toString(e.payment_method), toString(e.currency)), (e.order_version, e.status_rank, event_time, kafka_offset), event_type = 'order.paid') AS payment,
     argMaxIfState((e.item_count, e.units), (e.order_version, e.status_rank, event_time, kafka_offset), e.units != 0) AS lines
 FROM fact_order_events AS e
 GROUP BY tenant, order_id, order_hash;
@@ -117,7 +117,7 @@ SELECT
     NOT o.seen AS synthetic_created,
     o.p_at AS paid_at, o.p_date AS paid_date, o.x_at AS cancelled_at, o.x_reason AS cancel_reason,
     o.visitor AS visitor_id, o.usr AS user_hash, o.on.1 AS platform, o.on.2 AS device_class, o.typ AS order_type, o.ful AS fulfillment_type,
-    o.reg AS ship_region, o.am.6 AS currency, o.am.1 AS goods_minor, o.am.2 AS discount_minor, o.am.3 AS freight_minor, o.am.4 AS tax_minor,
+    o.reg AS ship_region, if(o.am.6 != '', o.am.6, o.pay.3) AS currency, o.am.1 AS goods_minor, o.am.2 AS discount_minor, o.am.3 AS freight_minor, o.am.4 AS tax_minor,
     o.am.5 AS payable_minor, o.pay.1 AS paid_minor, o.refunded AS refunded_minor, o.pay.2 AS payment_method,
     o.li.1 AS item_count, o.li.2 AS units, o.test AS is_test, o.internal AS is_internal, o.mismatch AS payable_mismatch, o.last AS last_event_time
 FROM

@@ -42,7 +42,7 @@ func (c *Client) migrate(ctx context.Context, all []ddl.Migration) (applied []st
 	if err := c.server.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quote(c.cfg.Database)); err != nil {
 		return nil, fmt.Errorf("create database %s: %w", c.cfg.Database, c.redact(err))
 	}
-	lock, err := c.lock(ctx)
+	lock, err := c.lock(ctx, lockLease)
 	if err != nil {
 		return nil, err
 	}
@@ -135,13 +135,14 @@ func (c *Client) pending(ctx context.Context, all []ddl.Migration) ([]ddl.Migrat
 // schemaLock is the table schema_lock: CREATE TABLE without IF NOT EXISTS is
 // atomic, so one of several programs gets it. Its comment names the holder, and
 // each renewal changes the table's modification time. A lock that nobody renewed
-// for lockLease is taken over by renaming it away, which again only one can do.
+// for its lease is taken over by renaming it away, which again only one can do.
 //
 // It keeps programs from getting into each other's way; safety does not rest on
 // it. A holder that was merely slow meets statements that can be repeated.
 type schemaLock struct {
 	c      *Client
 	holder string
+	lease  time.Duration
 }
 
 const (
@@ -149,13 +150,13 @@ const (
 	lockPoll  = 250 * time.Millisecond
 )
 
-func (c *Client) lock(ctx context.Context) (*schemaLock, error) {
+func (c *Client) lock(ctx context.Context, lease time.Duration) (*schemaLock, error) {
 	host, _ := os.Hostname()
 	var unique [6]byte
 	if _, err := rand.Read(unique[:]); err != nil {
 		return nil, err
 	}
-	l := &schemaLock{c: c, holder: fmt.Sprintf("%s/%d/%s", host, os.Getpid(), hex.EncodeToString(unique[:]))}
+	l := &schemaLock{c: c, lease: lease, holder: fmt.Sprintf("%s/%d/%s", host, os.Getpid(), hex.EncodeToString(unique[:]))}
 	for {
 		err := c.Exec(ctx, "CREATE TABLE schema_lock (holder String) ENGINE = Memory COMMENT "+Literal(l.holder), nil)
 		if err == nil {
@@ -193,7 +194,7 @@ func (l *schemaLock) takeStale(ctx context.Context) error {
 	if err := rows.Scan(&age, &holder); err != nil {
 		return fmt.Errorf("read the migration lock: %w", err)
 	}
-	if time.Duration(age)*time.Second < lockLease {
+	if time.Duration(age)*time.Second < l.lease {
 		return nil
 	}
 	l.c.log.Warn("taking over a migration lock that was not renewed", "holder", holder, "seconds", age)
