@@ -46,7 +46,11 @@ func StartKafka(opts KafkaOptions) (*Kafka, error) {
 	kopts := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.DefaultNumPartitions(opts.Partitions),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(maxMessageBytes)}),
+		kfake.BrokerConfigs(map[string]string{
+			"message.max.bytes": strconv.Itoa(maxMessageBytes),
+			// A restarted demo should not wait the usual six seconds for its dead self.
+			"group.min.session.timeout.ms": "1000",
+		}),
 		// The fixed address replaces whatever the broker would choose: a data
 		// directory remembers no port.
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, opts.Listen) }),

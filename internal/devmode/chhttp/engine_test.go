@@ -175,3 +175,24 @@ func TestErrorInTheMiddleBreaksTheConnection(t *testing.T) {
 		t.Fatalf("error %v, the body ends with %q", err, b[max(0, len(b)-200):])
 	}
 }
+
+// More clients than statements may run wait for their turn, each with its own settings.
+func TestManyClients(t *testing.T) {
+	server := devtest.ClickHouse(t)
+	errs := make(chan error)
+	for i := range 80 {
+		go func() {
+			want := fmt.Sprintf("client %d", i)
+			got, err := devtest.TryExec(server, "SELECT getSetting('log_comment'), sleep(0.05) FORMAT CSV", "log_comment", want)
+			if err == nil && got != `"`+want+`",0` {
+				err = fmt.Errorf("got %q, want the comment %q", got, want)
+			}
+			errs <- err
+		}()
+	}
+	for range 80 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}

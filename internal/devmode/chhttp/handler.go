@@ -29,6 +29,9 @@ const (
 	// maxStatements run at the same time; more wait for waitForSeat.
 	maxStatements = 32
 	waitForSeat   = 30 * time.Second
+	// receiveTimeout bounds the wait for the next piece of an INSERT's body:
+	// what the engine checked when the insert began must not be trusted for ever.
+	receiveTimeout = 30 * time.Second
 )
 
 // Handler serves the interface.
@@ -126,13 +129,18 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q *request, o *o
 		return err
 	}
 	defer func() { h.pool.put(s) }()
-	s.spoiled = s.spoiled || st.state
+	if _, ok := q.settings["readonly"]; ok || st.state {
+		s.spoiled = true // a read-only session cannot be made writable again
+	}
 	start := time.Now()
 	if st.insert() {
-		sum, err := insert(s.conn, sql[:st.cut], st.format, q.params, rest)
+		conn := http.NewResponseController(w)
+		await := func() { _ = conn.SetReadDeadline(time.Now().Add(receiveTimeout)) }
+		sum, err := insert(s.conn, sql[:st.cut], st.format, q.params, rest, await)
 		if err != nil {
 			return err
 		}
+		_ = conn.SetReadDeadline(time.Time{})
 		h.summary(w, sum, start)
 		return nil
 	}
@@ -141,7 +149,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q *request, o *o
 	}
 	header.Set("X-ClickHouse-Format", q.format)
 	header.Set("Content-Type", contentType(q.format))
-	return h.query(w, r, s, sql, st, q, o, start)
+	err = h.query(w, r, s, sql, st, q, o, start)
+	if r.Context().Err() != nil {
+		s.spoiled = true // ended from outside, in the middle of something
+	}
+	return err
 }
 
 func (h *Handler) query(w http.ResponseWriter, r *http.Request, s *session, sql []byte, st statement, q *request, o *output, start time.Time) error {
@@ -202,7 +214,9 @@ func (h *Handler) kill(s *session) {
 // insert pushes a body into the engine. A body that does not arrive whole is
 // dropped: the client has been told nothing, and rows it may send again must
 // not stand already.
-func insert(conn *chdb.Conn, sql []byte, format string, params []chdb.Param, body io.Reader) (chdb.Summary, error) {
+//
+// await is called before every wait for a piece of the body.
+func insert(conn *chdb.Conn, sql []byte, format string, params []chdb.Param, body io.Reader, await func()) (chdb.Summary, error) {
 	ins, err := conn.Insert(sql, format, params)
 	if err != nil {
 		return chdb.Summary{}, err
@@ -210,6 +224,7 @@ func insert(conn *chdb.Conn, sql []byte, format string, params []chdb.Param, bod
 	defer ins.Abort()
 	buf := make([]byte, 256<<10)
 	for total := 0; ; {
+		await()
 		n, err := body.Read(buf)
 		if total += n; total > maxInsert {
 			return chdb.Summary{}, &statusError{http.StatusRequestEntityTooLarge, 241, "the body of one INSERT is limited to 4 GiB here"}
