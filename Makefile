@@ -21,7 +21,7 @@ demo: build ## the whole product on this machine: Kafka, ClickHouse and shoppers
 	bin/storepulse demo $(if $(DURATION),--duration $(DURATION))
 
 build: ## bin/storepulse
-	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/storepulse ./cmd/storepulse
+	$(GO) build -ldflags '-X main.version=$(VERSION)' -o bin/storepulse ./cmd/storepulse
 
 test: ## all tests, with what was skipped and why (PKGS=./transform/...)
 	$(GO) test -json -timeout 10m $(PKGS) | $(GO) run ./internal/tools/testsum
