@@ -31,7 +31,7 @@ var classNames = [...]string{"unknown", "not_applied", "refused", "fenced"}
 // that nothing was written before it.
 var classes = map[int]class{
 	// Damaged or cut on the way: the block was not complete.
-	3: classNotApplied, 32: classNotApplied, 33: classNotApplied, 40: classNotApplied, 271: classNotApplied,
+	3: classNotApplied, 32: classNotApplied, 33: classNotApplied, 40: classNotApplied, 271: classNotApplied, 354: classNotApplied,
 	// Wrong table, column, format, setting or query: an operator has to act, the rows are fine.
 	10: classNotApplied, 16: classNotApplied, 36: classNotApplied, 46: classNotApplied, 47: classNotApplied, 60: classNotApplied,
 	62: classNotApplied, 73: classNotApplied, 81: classNotApplied, 115: classNotApplied, 452: classNotApplied,
