@@ -17,8 +17,8 @@ const (
 	unqueued    int32 = -1 << 31
 )
 
-// bucketOf maps Unix ms to a bucket; the range lasts until the year 500,000.
-func bucketOf(t int64) int32 { return int32(min(t>>bucketShift, 1<<31-1)) }
+// bucketOf maps Unix ms to a bucket; beyond the year 2527 all share the last one.
+func bucketOf(t int64) int32 { return int32(max(min(t>>bucketShift, 1<<31-2), -1<<31+1)) }
 
 func newWheel(links func(*State, uint32) (*uint32, *uint32, *int32)) wheel {
 	return wheel{heads: map[int32]uint32{}, cursor: unqueued, links: links}
