@@ -20,6 +20,7 @@ type bench struct {
 	vocabulary        *schemas.Vocabulary
 	register          *schemas.Register
 	report            report
+	exe               string // the worker's program, empty = to be built
 	calibration       *calibration
 	began             time.Time
 

@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string) error {
 	events := fs.Int("events", 1_000_000, "events per stage; the ones of 800 bytes are a fifth of that")
 	list := fs.String("stages", strings.Join(names, ","), "stages to run")
 	path := fs.String("json", "build/bench.json", "where the figures go")
+	worker := fs.String("worker", "", "the storepulse program to measure (default: built from ./cmd/storepulse)")
 	profile := fs.String("profile", "", "instead of the stages, run them as one loop in this process and write its CPU profile here")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -71,6 +72,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	b.exe = *worker
 	if *profile != "" {
 		return errors.Join(profileLoop(ctx, b, *profile), b.close())
 	}

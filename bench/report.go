@@ -13,14 +13,15 @@ import (
 // and cpu_s_per_million alone; whatever else there is to say is an object of
 // its own.
 type result struct {
-	Stage    string  `json:"stage"`
-	CPU      float64 `json:"cpu_s_per_million,omitempty"`
-	Event    string  `json:"event,omitempty"`  // what kind of event, if not the standard one
-	Events   int     `json:"events,omitempty"` // how many were measured
-	Ratio    float64 `json:"ratio_to_calibration,omitempty"`
-	Bytes    float64 `json:"bytes,omitempty"`
-	Millis   float64 `json:"ms,omitempty"`
-	Sessions int     `json:"sessions,omitempty"`
+	Stage     string  `json:"stage"`
+	CPU       float64 `json:"cpu_s_per_million,omitempty"`
+	Event     string  `json:"event,omitempty"`  // what kind of event, if not the standard one
+	Events    int     `json:"events,omitempty"` // how many were measured
+	Ratio     float64 `json:"ratio_to_calibration,omitempty"`
+	Bytes     float64 `json:"bytes,omitempty"`
+	Millis    float64 `json:"ms,omitempty"`
+	CPUMillis float64 `json:"cpu_ms,omitempty"`
+	Sessions  int     `json:"sessions,omitempty"`
 
 	ratio float64 // to the calibration, for the table
 	note  string

@@ -17,9 +17,12 @@ import (
 )
 
 func workerStage(ctx context.Context, b *bench) error {
-	exe, err := b.build(ctx)
-	if err != nil {
-		return err
+	exe := b.exe
+	if exe == "" {
+		var err error
+		if exe, err = b.build(ctx); err != nil {
+			return err
+		}
 	}
 	if err := b.startClickHouse(ctx); err != nil {
 		return err
@@ -58,7 +61,6 @@ func (b *bench) work(ctx context.Context, exe, event string, want int) (float64,
 	topics := topicsOf(event)
 	var log bytes.Buffer
 	cmd := exec.CommandContext(ctx, exe, "run", "--drain", "--within", "4m")
-	cmd.Dir = b.dir
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
