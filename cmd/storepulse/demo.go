@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/internal/imports"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/produce"
 )
@@ -74,6 +76,18 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 	cfg, err := s.config()
 	if err != nil {
 		return err
+	}
+	if f.mapping != "" {
+		// The embedded stack is there for this file: it knows the file's types.
+		m, err := imports.LoadMapping(f.mapping)
+		if err != nil {
+			return err
+		}
+		for _, t := range m.Extra {
+			if !slices.Contains(cfg.Events.ExtraTypes, t) {
+				cfg.Events.ExtraTypes = append(cfg.Events.ExtraTypes, t)
+			}
+		}
 	}
 	if err := os.MkdirAll(f.dataDir, 0o755); err != nil {
 		return fmt.Errorf("create the data directory: %w", err)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/storepulse/storepulse/internal/gen"
@@ -42,4 +43,12 @@ func lines(text string) []string {
 		return nil
 	}
 	return strings.Split(text, "\n")
+}
+
+// wantCount asks for a number and compares it.
+func (s *shop) wantCount(query string, want int) {
+	s.t.Helper()
+	if got := s.ask(query); got != strconv.Itoa(want) {
+		s.t.Errorf("%s: got %s, want %d", query, got, want)
+	}
 }

@@ -126,6 +126,7 @@ func (s *shop) env() []string {
 		"STOREPULSE_INGEST_EPOCH_INTERVAL=100ms",
 		"STOREPULSE_HTTP_LISTEN=127.0.0.1:0",
 		"STOREPULSE_LOG_FORMAT=text",
+		"STOREPULSE_EVENTS_EXTRA_TYPES="+strings.Join(c.Events.ExtraTypes, ","),
 	)
 }
 
@@ -152,6 +153,32 @@ func (s *shop) start(args ...string) *process {
 	}()
 	s.t.Cleanup(func() { p.kill() })
 	return p
+}
+
+// startWorker starts a worker and waits until it has spoken to both ends.
+func (s *shop) startWorker() *process {
+	s.t.Helper()
+	p := s.start("run")
+	p.await(s.t, "worker starts")
+	return p
+}
+
+// await waits until the process has logged something.
+func (p *process) await(t *testing.T, text string) {
+	t.Helper()
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
+		if strings.Contains(p.log.String(), text) {
+			tick.Stop()
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-p.done:
+			t.Fatalf("worker ended before it said %q: %v\n%s", text, p.err, p.log.tail(60))
+		case <-t.Context().Done():
+			t.Fatalf("worker never said %q\n%s", text, p.log.tail(60))
+		}
+	}
 }
 
 // kill is kill -9.
@@ -203,7 +230,7 @@ func (s *shop) feed(ctx context.Context, g *gen.Generator, pace produce.Pace) []
 	if err := w.Close(context.WithoutCancel(ctx)); err != nil {
 		s.t.Error(err)
 	}
-	return all
+	return all[:w.Counts().Total()] // the record in hand at the cancel was not written
 }
 
 // ask gives a query's answer as tab-separated text.

@@ -39,7 +39,7 @@ func TestKill9(t *testing.T) {
 		fed := make(chan []gen.Event, 1)
 		go func() { fed <- s.feed(ctx, g, produce.Pace{TimeLapse: 100}) }()
 
-		worker := s.start("run")
+		worker := s.startWorker()
 		for n := range *kills {
 			if !pause(t, session+time.Duration(rng.Int64N(int64(session)))) {
 				break
@@ -50,7 +50,10 @@ func TestKill9(t *testing.T) {
 			default:
 			}
 			worker.kill()
-			worker = s.start("run")
+			if testing.Verbose() {
+				t.Logf("killed worker %d said\n%s", n+1, worker.log.tail(12))
+			}
+			worker = s.startWorker()
 		}
 		stopFeed()
 		events := <-fed

@@ -84,7 +84,6 @@ func (w *Worker) generation(ctx context.Context, a ingest.Assignment) {
 			delete(w.lanes, id)
 		}
 	}
-	w.deps.Log.Info("lanes assigned", "generation", a.Generation, "lanes", a.Lanes)
 	var lanes errgroup.Group
 	for _, id := range a.Lanes {
 		l := w.lanes[id]
