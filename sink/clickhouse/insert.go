@@ -62,7 +62,7 @@ func (c *Client) Insert(ctx context.Context, queryID, token string, stamp schema
 // nothing: nil, or a *sink.RefusedError (or a failure of the transport).
 func (c *Client) Probe(ctx context.Context, table schemas.TableID, rec arrow.Record, rows []uint32) error {
 	l := c.layouts[table]
-	return c.send(ctx, "", "", l.table.Name, l.table.Name+"_probe", l.columns, func(dst []byte) ([]byte, int, error) {
+	return c.send(ctx, "", "", "", l.table.Name+"_probe", l.columns, func(dst []byte) ([]byte, int, error) {
 		dst, err := l.encode(dst, schemas.Stamp{}, rec, rows)
 		return dst, count(rec, rows), err
 	})
@@ -88,7 +88,7 @@ func count(rec arrow.Record, rows []uint32) int {
 }
 
 // send encodes and posts one insert and counts what came of it. label is the
-// table of the metrics.
+// table of the metrics; a probe has none, its refusals are no failures.
 func (c *Client) send(ctx context.Context, queryID, token, label, table, columns string, encode func([]byte) ([]byte, int, error)) error {
 	buf := c.buffers.Get().(*buffer)
 	defer c.buffers.Put(buf)
@@ -112,6 +112,9 @@ func (c *Client) send(ctx context.Context, queryID, token, label, table, columns
 	}
 	began := time.Now()
 	cl, err := c.post(ctx, c.insertURL(queryID, token, table, columns), table, body)
+	if label == "" {
+		return err
+	}
 	c.metrics.seconds.WithLabelValues(label).Observe(time.Since(began).Seconds())
 	if err != nil {
 		c.metrics.failures.WithLabelValues(label, classNames[cl]).Inc()
