@@ -54,7 +54,8 @@ func (l *Lane) enqueue(q *queue, k *chunk) {
 	was := q.atEnd
 	q.atEnd = k.next >= k.logEnd
 	if q.atEnd {
-		if !was || len(k.records) > 0 {
+		// Behind an open transaction there are records: that is not idle.
+		if !was || len(k.records) > 0 || k.open {
 			q.endSince = now
 		}
 		q.endAt = now

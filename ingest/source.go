@@ -146,7 +146,7 @@ func (s *source) accept(k *chunk, reply *fetchReply) error {
 		s.size = fetchBytes
 	}
 	s.busy = len(k.records) > 0
-	k.logEnd = reply.lastStable
+	k.logEnd, k.open = reply.lastStable, reply.highWatermark > reply.lastStable
 	k.memory = k.spilled + cap(k.plain) + len(k.records)*recordBytes
 	if k.aliasesRaw {
 		k.memory += len(k.raw)
