@@ -85,10 +85,11 @@ func run(ctx context.Context, args []string) error {
 			break
 		}
 	}
-	if err := errors.Join(err, b.close()); err != nil {
+	err = errors.Join(err, b.close())
+	b.report.finish()
+	b.report.table(os.Stdout) // also what was measured before a failure
+	if err != nil {
 		return err
 	}
-	b.report.finish()
-	b.report.table(os.Stdout)
 	return b.report.write(*path)
 }
