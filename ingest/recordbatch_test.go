@@ -244,8 +244,9 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 			}
 		}
 		run()
-		// Pools drop at random under the race detector: some are allowed.
-		if n := testing.AllocsPerRun(20, run); n > 20 {
+		// Under the race detector pools drop at random, and a decompressor is
+		// made anew with its tables.
+		if n := testing.AllocsPerRun(20, run); n > float64(len(records)/10) {
 			t.Errorf("%s: %.0f allocations for %d records", codec, n, len(records))
 		}
 	}
