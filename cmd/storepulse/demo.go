@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
+	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/imports"
@@ -104,12 +105,15 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, local.stop()) }()
 	cfg = local.cfg
-	// A long stand-still of the data is the end of an import, not of the demo.
 	st, err := newStack(cfg, log)
 	if err != nil {
 		return err
 	}
 	if err := st.check(ctx); err != nil {
+		return errors.Join(err, st.close())
+	}
+	before, err := checkpoint.NewStore(st.store, cfg.Pipeline.ID).Balance(ctx)
+	if err != nil {
 		return errors.Join(err, st.close())
 	}
 	if f.importFile != "" {
@@ -121,7 +125,7 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	return report(context.WithoutCancel(ctx), s.out, st)
+	return report(context.WithoutCancel(ctx), s.out, st, before)
 }
 
 // demoLive lets shoppers shop until ctx or the duration ends.
@@ -141,19 +145,19 @@ func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, `
-  metrics     http://%s/metrics
+	intro := fmt.Sprintf(`
+  metrics     http://%%s/metrics
   clickhouse  %s  (database %s)
   kafka       %s
 
   Ask it something, also while it runs:
-    bin/storepulse sql 'SELECT max_stage, count() FROM fact_sessions FINAL WHERE NOT is_bot GROUP BY 1 ORDER BY 2 DESC' --data-dir %[5]s
-    bin/storepulse sql 'SELECT platform, count() AS orders, sum(paid_minor) / 100 AS paid FROM orders WHERE paid_minor > 0 GROUP BY 1 ORDER BY 3 DESC' --data-dir %[5]s
-    bin/storepulse sql 'SELECT reason, field, count() FROM dead_letters GROUP BY 1, 2 ORDER BY 3 DESC' --data-dir %[5]s
+    bin/storepulse sql 'SELECT max_stage, count() FROM fact_sessions FINAL WHERE NOT is_bot GROUP BY 1 ORDER BY 2 DESC' --data-dir %[4]s
+    bin/storepulse sql 'SELECT platform, count() AS orders, sum(paid_minor) / 100 AS paid FROM orders WHERE paid_minor > 0 GROUP BY 1 ORDER BY 3 DESC' --data-dir %[4]s
+    bin/storepulse sql 'SELECT reason, field, count() FROM dead_letters GROUP BY 1, 2 ORDER BY 3 DESC' --data-dir %[4]s
 
   The shop opens at %s and catches up with the clock at %gx. Ctrl-C stops it.
 
-`, cfg.HTTP.Listen, cfg.Sink.ClickHouse.URL, cfg.Sink.ClickHouse.Database, cfg.Kafka.Brokers[0], f.dataDir, set.Start.Format(time.DateTime), f.timeLapse)
+`, cfg.Sink.ClickHouse.URL, cfg.Sink.ClickHouse.Database, cfg.Kafka.Brokers[0], f.dataDir, set.Start.Format(time.DateTime), f.timeLapse)
 
 	// The shoppers stop first, then the worker takes what is left: the numbers
 	// it shows at the end are complete.
@@ -168,7 +172,7 @@ func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st
 			err = nil
 		}
 		err = errors.Join(err, w.Close(context.WithoutCancel(ctx)), remember(memory, w.Counts().Last))
-		caughtUp(work, st, stopTime)
+		caughtUp(work, st, w.Counts().Total())
 		stopWork()
 		return err
 	})
@@ -176,6 +180,9 @@ func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st
 		defer closeShop()
 		return st.run(work)
 	})
+	if addr, err := st.server.Addr(work); err == nil {
+		fmt.Fprintf(s.out, intro, addr)
+	}
 	v := &view{out: s.out, live: isTerminal(s.out) && !f.verbose, begun: time.Now()}
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
@@ -194,20 +201,17 @@ func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st
 }
 
 // stopTime bounds how long a stopping demo waits for its worker.
-const stopTime = 20 * time.Second
+const stopTime = 30 * time.Second
 
-// caughtUp waits until the worker has no lag left.
-func caughtUp(ctx context.Context, st *stack, within time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, within)
+// caughtUp waits until the worker has taken what this run produced, and
+// whatever an earlier one left.
+func caughtUp(ctx context.Context, st *stack, produced int64) {
+	ctx, cancel := context.WithTimeout(ctx, stopTime)
 	defer cancel()
-	for still := 0; still < 3 && sleep(ctx, 500*time.Millisecond) == nil; {
+	for sleep(ctx, 300*time.Millisecond) == nil {
 		m, err := gather(st.reg)
-		if err != nil {
+		if err != nil || m.sum("ecom_pipeline_records_total") >= float64(produced) && m.sum("ecom_kafka_consumer_lag_messages") == 0 {
 			return
-		}
-		still++
-		if m.sum("ecom_kafka_consumer_lag_messages") > 0 {
-			still = 0
 		}
 	}
 }

@@ -55,10 +55,17 @@ type shop struct {
 	session time.Duration
 }
 
-// kafkas lists the brokers a scenario runs on: always the embedded one, and a
-// real Kafka where STOREPULSE_TEST_KAFKA names it.
+// kafkas runs a scenario on the embedded broker, or on the real Kafka that
+// STOREPULSE_TEST_KAFKA names: `make test` and `make test-kafka` together run both.
 func kafkas(t *testing.T, scenario func(t *testing.T, addr string, session time.Duration)) {
 	t.Helper()
+	if addr := os.Getenv("STOREPULSE_TEST_KAFKA"); addr != "" {
+		t.Run("real", func(t *testing.T) { scenario(t, addr, 6*time.Second) }) // the broker's least session timeout
+		return
+	}
+	if os.Getenv("STOREPULSE_TEST_KAFKA_REQUIRED") == "1" {
+		t.Fatal("STOREPULSE_TEST_KAFKA is not set: start a Kafka with `make kafka-start`")
+	}
 	t.Run("embedded", func(t *testing.T) {
 		k, err := devmode.StartKafka(devmode.KafkaOptions{DataDir: t.TempDir()})
 		if err != nil {
@@ -66,16 +73,6 @@ func kafkas(t *testing.T, scenario func(t *testing.T, addr string, session time.
 		}
 		t.Cleanup(func() { _ = k.Close() })
 		scenario(t, k.Addr(), 2*time.Second)
-	})
-	t.Run("real", func(t *testing.T) {
-		addr := os.Getenv("STOREPULSE_TEST_KAFKA")
-		if addr == "" {
-			if os.Getenv("STOREPULSE_TEST_KAFKA_REQUIRED") == "1" {
-				t.Fatal("STOREPULSE_TEST_KAFKA is not set: start one with `make kafka-start`")
-			}
-			t.Skip("no real Kafka: `make test-kafka` runs this test on one")
-		}
-		scenario(t, addr, 6*time.Second) // the broker's least session timeout
 	})
 }
 
@@ -97,9 +94,10 @@ func (s *shop) createTopics(clicks, orders int) {
 	s.t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(s.cfg.Kafka.Brokers...), Timeout: 10 * time.Second}
 	topics := s.cfg.Kafka.Topics
+	large := []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "20971520"}} // a broken producer may send 10 MB
 	res, err := client.CreateTopics(s.t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
-		{Topic: topics.Clickstream, NumPartitions: clicks, ReplicationFactor: 1},
-		{Topic: topics.Orders, NumPartitions: orders, ReplicationFactor: 1},
+		{Topic: topics.Clickstream, NumPartitions: clicks, ReplicationFactor: 1, ConfigEntries: large},
+		{Topic: topics.Orders, NumPartitions: orders, ReplicationFactor: 1, ConfigEntries: large},
 	}})
 	if err != nil {
 		s.t.Fatalf("create topics: %v", err)
@@ -140,8 +138,19 @@ type process struct {
 
 func (s *shop) start(args ...string) *process {
 	s.t.Helper()
+	return s.startEnv(s.env(), args...)
+}
+
+// startPlain starts the program without the shop's configuration.
+func (s *shop) startPlain(args ...string) *process {
+	s.t.Helper()
+	return s.startEnv(os.Environ(), args...)
+}
+
+func (s *shop) startEnv(env []string, args ...string) *process {
+	s.t.Helper()
 	p := &process{cmd: exec.Command(program(s.t), args...), log: &syncBuffer{}, done: make(chan struct{})}
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = s.env(), p.log, p.log
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, p.log, p.log
 	// The worker must not outlive a test that panics.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {

@@ -1,0 +1,37 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDemo: the embedded product shows a living shop, its facts, ledger and
+// metrics agree when it stops, and a second run goes on with the same data.
+func TestDemo(t *testing.T) {
+	dir := t.TempDir()
+	s := &shop{t: t}
+	demo := func() string {
+		p := s.startEnv(append(os.Environ(), "STOREPULSE_HTTP_LISTEN=127.0.0.1:0"), "demo", "--duration", "8s", "--data-dir", dir)
+		p.wait(t, 3*time.Minute)
+		out := p.log.String()
+		for _, want := range []string{"visit", "cvr", "gmv", "dead letters", "ledger and tables agree", "metrics of this run and tables agree"} {
+			if !strings.Contains(out, want) {
+				t.Fatalf("the demo does not say %q:\n%s", want, out)
+			}
+		}
+		return out
+	}
+	demo()
+	count := func() string {
+		p := s.startPlain("sql", "SELECT count() FROM fact_events", "--data-dir", dir, "--format", "csv")
+		p.wait(t, time.Minute)
+		return p.log.tail(1)
+	}
+	first := count()
+	out := demo()
+	if second := count(); first == second || len(second) < len(first) {
+		t.Errorf("facts: %s after the first run, %s after the second\n%s", first, second, out)
+	}
+}

@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/storepulse/storepulse/ingest"
+	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/internal/config"
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
+	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/internal/pipeline"
+	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/sink"
+	"github.com/storepulse/storepulse/sink/clickhouse"
+	"github.com/storepulse/storepulse/transform"
+)
+
+var (
+	worlds    = flag.Int("worlds", 50, "random worlds of TestPropertyOnEngine")
+	worldSeed = flag.Uint64("world.seed", 0, "seed of TestPropertyOnEngine, 0 = by the clock")
+)
+
+// TestPropertyOnEngine: random worlds, each a lane of its own, cut into random
+// epochs, with inserts that are lost, applied with an error or refused for now,
+// through the real lane, ledger and engine. Each event stands once and the
+// sessions are the oracle's.
+func TestPropertyOnEngine(t *testing.T) {
+	seed := *worldSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d (repeat with -world.seed %d)", seed, seed)
+	cfg := config.Default()
+	cfg.Sink.ClickHouse.URL = devtest.ClickHouse(t)
+	cfg.Sink.ClickHouse.Database = devtest.Database(t, cfg.Sink.ClickHouse.URL)
+	s := &shop{t: t, cfg: cfg}
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	client, err := clickhouse.New(cfg.ClickHouse(), quiet, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var all []gen.Event
+	faults := 0
+	for n := range *worlds {
+		rng := rand.New(rand.NewPCG(seed, uint64(n)))
+		events := randomWorld(rng)
+		all = append(all, events...)
+		f := &faultyFacts{Client: client, rng: rng}
+		runLane(t, uint32(n), cfg, events, f, checkpoint.NewStore(client, cfg.Pipeline.ID), rng, quiet)
+		faults += f.faults
+	}
+	t.Logf("%d worlds, %d records, %d faults", *worlds, len(all), faults)
+	s.verify(all)
+	s.compareSessions(all)
+	b, err := checkpoint.NewStore(client, cfg.Pipeline.ID).Balance(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !b.Balanced() {
+		t.Errorf("ledger and tables disagree: %+v", b)
+	}
+}
+
+// randomWorld is a few hours of a small shop with its defects.
+func randomWorld(rng *rand.Rand) []gen.Event {
+	defects := gen.RealisticDefects()
+	defects.Late, defects.TooLate = 0, 0 // beyond the merge horizon the lane does not fold
+	defects.Duplicate, defects.OutOfOrder, defects.Broken = 0.1, 0.2, 0.03
+	g := gen.New(gen.Settings{
+		Seed: rng.Uint64(), Start: time.Date(2026, 11, 1+rng.IntN(20), rng.IntN(24), 0, 0, 0, time.UTC),
+		Rate: 0.05, Duration: time.Duration(1+rng.IntN(8)) * time.Hour, MaxEvents: int64(20 + rng.IntN(300)), FlatDay: true, KnownVisitors: 30, Defects: defects,
+	})
+	var events []gen.Event
+	for e := (gen.Event{}); g.Next(&e); {
+		events = append(events, gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Time: e.Time})
+	}
+	return events
+}
+
+// runLane takes the events through a lane until it is drained.
+func runLane(t *testing.T, id uint32, cfg config.Config, events []gen.Event, facts pipeline.Facts, ledger pipeline.Ledger, rng *rand.Rand, log *slog.Logger) {
+	t.Helper()
+	voc, err := cfg.Vocabulary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	register := schemas.NewRegister(voc)
+	lanes := cfg.Lanes()
+	lanes.DrainPoll, lanes.SnapshotEvery = 20*time.Millisecond, 20*time.Millisecond
+	lanes.ClaimBackoff = pipeline.Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond}
+	lanes.RetryBackoff = lanes.ClaimBackoff
+	lane := pipeline.NewLane(id, lanes, newMemorySource(events, rng), pipeline.Deps{
+		Ledger: ledger, Facts: facts, Publisher: nobody{},
+		Rules: pipeline.Rules{
+			Current: transform.Version, Runs: func(v int) bool { return v == transform.Version },
+			New:     func() pipeline.Engine { return transform.New(voc, register, cfg.Transform()) },
+			Restore: func(b []byte) (pipeline.Engine, error) { return transform.Restore(voc, register, cfg.Transform(), b) },
+		},
+		Vocabulary: voc, Register: register, Decoder: func() pipeline.Decoder { return schemas.NewDecoder(voc) },
+		Log: log, Now: time.Now, Random: rng.Uint32, Spawn: func(f func()) { f() },
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			timer := time.NewTimer(d)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
+	})
+	lane.Drain()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := lane.Run(ctx, nil); err != nil {
+		t.Fatalf("lane %d: %v", id, err)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("lane %d was not drained in time", id)
+	}
+}
+
+type nobody struct{}
+
+func (nobody) Publish(uint32, *schemas.Deltas) {}
+func (nobody) Drop(uint32)                     {}
+
+// faultyFacts loses inserts, or their acknowledgements.
+type faultyFacts struct {
+	*clickhouse.Client
+	rng    *rand.Rand
+	faults int
+}
+
+func (f *faultyFacts) Insert(ctx context.Context, queryID, token string, stamp schemas.Stamp, table schemas.TableID, rec arrow.Record, rows []uint32) error {
+	fate := f.rng.IntN(12)
+	if fate < 3 {
+		f.faults++
+	}
+	switch fate {
+	case 0:
+		return errors.Join(sink.ErrUnknown, errors.New("lost on its way"))
+	case 1:
+		return errors.Join(sink.ErrNotApplied, errors.New("refused for now"))
+	}
+	err := f.Client.Insert(ctx, queryID, token, stamp, table, rec, rows)
+	if err == nil && fate == 2 {
+		return errors.Join(sink.ErrUnknown, errors.New("applied, but the answer is lost"))
+	}
+	return err
+}
+
+// memorySource is a lane's log in memory, cut at random.
+type memorySource struct {
+	log [schemas.NumTopics][]schemas.Record
+	rng *rand.Rand
+}
+
+func newMemorySource(events []gen.Event, rng *rand.Rand) *memorySource {
+	m := &memorySource{rng: rng}
+	for _, e := range events {
+		t := e.Topic
+		m.log[t] = append(m.log[t], schemas.Record{Offset: int64(len(m.log[t])), Timestamp: e.Time.UnixMilli(), Key: e.Key, Value: e.Value})
+	}
+	return m
+}
+
+// Next cuts both topics at the same record time, as the real planner does.
+func (m *memorySource) Next(ctx context.Context, from schemas.Positions) (*ingest.Input, error) {
+	next := func(t int, skip int64) int64 {
+		if i := from[t] + skip; i < int64(len(m.log[t])) {
+			return m.log[t][i].Timestamp
+		}
+		return 1<<62 - 1
+	}
+	limit := min(next(0, int64(m.rng.IntN(60))), max(next(1, int64(m.rng.IntN(10))), next(0, 0)))
+	var r schemas.Ranges
+	for t := range from {
+		r[t] = schemas.Range{Start: from[t], End: from[t]}
+		for r[t].End < int64(len(m.log[t])) && m.log[t][r[t].End].Timestamp <= limit {
+			r[t].End++
+		}
+	}
+	if r.Empty() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return m.Read(ctx, r)
+}
+
+func (m *memorySource) Read(_ context.Context, r schemas.Ranges) (*ingest.Input, error) {
+	in := &ingest.Input{Ranges: r}
+	for t := range r {
+		in.Records[t] = m.log[t][r[t].Start:r[t].End]
+		for i := range in.Records[t] {
+			in.CRC = crc32.Update(in.CRC, crc32.IEEETable, in.Records[t][i].Value)
+		}
+	}
+	return in, nil
+}
+
+func (m *memorySource) Bounds(context.Context) (start, end schemas.Positions, err error) {
+	return start, schemas.Positions{int64(len(m.log[0])), int64(len(m.log[1]))}, nil
+}
+
+func (m *memorySource) Close() error { return nil }
