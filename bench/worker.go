@@ -73,8 +73,11 @@ func (b *bench) work(ctx context.Context, exe, event string, want int) (float64,
 		"STOREPULSE_SINK_CLICKHOUSE_URL="+b.click.URL(),
 		"STOREPULSE_SINK_CLICKHOUSE_DATABASE="+database,
 		"STOREPULSE_HTTP_LISTEN=127.0.0.1:0",
+		"STOREPULSE_LOG_LEVEL=warn",
 	)
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Run(); ctx.Err() != nil {
+		return 0, ctx.Err()
+	} else if err != nil {
 		return 0, fmt.Errorf("storepulse run --drain: %w\n%s", err, log.Bytes())
 	}
 	got, err := b.count(ctx, database)
