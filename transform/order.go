@@ -51,6 +51,7 @@ const (
 	countedCancelled
 	uncounted // waits in State.pending
 	orderUnits
+	orderLate // first heard of beyond the horizon: it may have been here before, so it takes no link
 )
 
 const (
@@ -76,7 +77,7 @@ func (o *order) at() int64 {
 
 // linkable says that the order takes part in the session funnel (spec 4.4).
 func (o *order) linkable() bool {
-	if o.at() == 0 || o.flags&orderTest != 0 {
+	if o.at() == 0 || o.flags&(orderTest|orderLate) != 0 {
 		return false
 	}
 	return o.linkableKind()
@@ -132,6 +133,7 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	default:
 		return
 	}
+	_, known := s.orderIndex[b.Order[row]]
 	i := s.orderOf(b.Order[row], b.Tenant.Index[row])
 	o := s.orders.at(i)
 	t, received, version := b.Time[row], b.Received[row], b.Version[row]
@@ -186,6 +188,9 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	}
 	if b.IsInternal[row] != 0 {
 		o.flags |= orderInternal
+	}
+	if !known && (t+s.retain < s.watermark || o.at() != 0 && o.at()+s.retain < s.watermark) {
+		o.flags |= orderLate
 	}
 	if ident := b.HasAnon[row]; ident == identAnonymous || ident == identUser {
 		s.identify(i, ident, b.Visitor[row])

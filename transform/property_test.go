@@ -273,9 +273,16 @@ func TestSessionsAreAFunctionOfTheEvents(t *testing.T) {
 	seed := propertySeed(t)
 	v := testVocabulary(t)
 	lanes := []*lane{newLane(t, v, DefaultSettings()), newLane(t, v, DefaultSettings()), newLane(t, v, DefaultSettings())}
-	for n := range *casesFlag {
+	var w *world
+	n := 0
+	defer func() {
+		if t.Failed() {
+			t.Logf("case %d: -seed %d -cases 1 repeats it\n%s", n, seed+uint64(n), w)
+		}
+	}()
+	for n = range *casesFlag {
 		r := rand.New(rand.NewPCG(seed+uint64(n), 1))
-		w := newWorld(r)
+		w = newWorld(r)
 		want := w.oracle(v)
 		for range 2 {
 			list := w.deliver(r)
@@ -296,7 +303,7 @@ func TestSessionsAreAFunctionOfTheEvents(t *testing.T) {
 				w.run(r, l, share, &rows)
 			}
 			if d := cmp.Diff(rows.Live(), want); d != "" {
-				t.Fatalf("case %d, seed %d, %d lanes: engine (-) and oracle (+) differ:\n%s\n%s", n, seed+uint64(n), count, d, w)
+				t.Fatalf("%d lanes: engine (-) and oracle (+) differ:\n%s", count, d)
 			}
 		}
 	}

@@ -179,7 +179,7 @@ func (s *State) evict(vi uint32, v *visitor, watermark int64) {
 		if f.gone {
 			v.floor = max(v.floor, f.end)
 			removed += int(f.to - f.from)
-			s.leave(vi, v, f, watermark)
+			s.leave(vi, v, k, watermark)
 		} else if f.approximate && r.flags&frozen == 0 {
 			removed += int(f.to - f.from)
 			r.flags |= frozen
@@ -201,7 +201,8 @@ func (s *State) evict(vi uint32, v *visitor, watermark int64) {
 }
 
 // leave ends the session's stay, or archives it for its orders' sake.
-func (s *State) leave(vi uint32, v *visitor, f *fold, watermark int64) {
+func (s *State) leave(vi uint32, v *visitor, k int, watermark int64) {
+	f := &s.folds[k]
 	r := s.sessions.at(f.rec)
 	orders := s.linked[f.firstOrder:f.lastOrder]
 	stays := false
@@ -226,7 +227,7 @@ func (s *State) leave(vi uint32, v *visitor, f *fold, watermark int64) {
 	for i := v.hints; i != 0; {
 		o := s.orders.at(i)
 		next := o.nextHint
-		if o.flags&linkFrozen == 0 && o.hintTime >= f.start && o.hintTime <= f.end {
+		if o.flags&linkFrozen == 0 && s.sessionWith(o.hintTime, o.hintKey) == k {
 			s.detachHint(i)
 		}
 		i = next
