@@ -29,10 +29,11 @@ test: ## all tests, with what was skipped and why (PKGS=./transform/...)
 test-race: ## all tests under the race detector
 	$(GO) test -race -json -timeout 30m $(PKGS) | $(GO) run ./internal/tools/testsum
 
-test-kafka: kafka-start ## the tests that need a real Kafka: starts it, runs them, stops it
+test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts it, runs them, stops it
 	trap 'tools/kafka/kafka.sh stop' EXIT; \
-	CI=true STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1 \
-		$(GO) test -json -count=1 -timeout 10m ./ingest/... ./internal/e2e/... | $(GO) run ./internal/tools/testsum
+	export STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1; \
+	{ $(GO) test -json -count=1 -timeout 10m ./ingest/... ; \
+	  $(GO) test -json -count=1 -timeout 15m -run 'TestKill9|TestBadRecords|TestRefusals' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
 lint: ## formatting, vet, staticcheck and the house rules
 	@files=$$($(GO) tool gofumpt -l .); if [ -n "$$files" ]; then \

@@ -50,7 +50,7 @@ func (b *bench) insert(ctx context.Context, event string, s *stream) (own, engin
 		return 0, 0, err
 	}
 	stamp := schemas.Stamp{Term: 1 << 32}
-	if err := checkpoint.NewStore(client, "bench").Claim(ctx, stamp.Lane, stamp.Term, "bench"); err != nil {
+	if err := checkpoint.NewStore(client, "bench").Claim(ctx, stamp.Lane, stamp.Term, "bench", 4); err != nil {
 		return 0, 0, err
 	}
 	var m meter

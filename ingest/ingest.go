@@ -99,6 +99,9 @@ func (c *Client) newTransport() *kafka.Transport {
 	}
 }
 
+// Partitions is how many each topic has, as the last Check saw it.
+func (c *Client) Partitions() uint32 { return uint32(c.partitions.Load()) }
+
 // SetLanes shares what a worker may hold and send over its lanes: epochs come
 // at most ten times a second over all of them, and the read-ahead is split.
 // Run calls it with every assignment.

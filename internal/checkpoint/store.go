@@ -57,11 +57,22 @@ func (s *Store) term(ctx context.Context, lane uint32, query string) (term uint6
 }
 
 // Claim writes the row that fences every older term. No deduplication token:
-// a claim must never be taken for a copy of another.
-func (s *Store) Claim(ctx context.Context, lane uint32, term uint64, worker string) error {
+// a claim must never be taken for a copy of another. partitions is the number
+// of lanes the pipeline began with.
+func (s *Store) Claim(ctx context.Context, lane uint32, term uint64, worker string, partitions uint32) error {
 	return s.c.InsertColumns(ctx, s.queryID(lane, term), "", "lanes", 1, []clickhouse.Column{
-		u32("lane", lane), u64("term", term), str("worker", worker), str("pipeline", s.pipeline),
+		u32("lane", lane), u64("term", term), str("worker", worker), str("pipeline", s.pipeline), u32("partitions", partitions),
 	})
+}
+
+// Partitions is the number of lanes the pipeline began with, 0 if nobody has
+// claimed one yet.
+func (s *Store) Partitions(ctx context.Context) (n uint32, err error) {
+	err = s.each(ctx, "SELECT max(partitions) FROM lanes", nil, func(rows driver.Rows) error { return rows.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("read the number of lanes: %w", err)
+	}
+	return n, nil
 }
 
 // each runs a read and calls scan for every row.

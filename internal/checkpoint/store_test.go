@@ -78,7 +78,7 @@ func TestTheGreatestTermOwnsTheLane(t *testing.T) {
 	ctx := t.Context()
 	for i, term := range []uint64{0, 7<<32 | 5, 8<<32 | 1, 6 << 32} {
 		if term > 0 {
-			if err := s.Claim(ctx, 4, term, "w"); err != nil {
+			if err := s.Claim(ctx, 4, term, "w", 4); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -91,7 +91,7 @@ func TestTheGreatestTermOwnsTheLane(t *testing.T) {
 	}
 	// A claim repeats no other: the same row twice is two rows, and the same owner.
 	for range 2 {
-		if err := s.Claim(ctx, 5, 9, "w"); err != nil {
+		if err := s.Claim(ctx, 5, 9, "w", 4); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,7 +106,7 @@ func TestTheLedgerGivesPlansBackAlongTheirChain(t *testing.T) {
 	if head, err := s.Head(ctx, 4); head != nil || err != nil {
 		t.Fatalf("head of an empty ledger: %v, %v", head, err)
 	}
-	if err := s.Claim(ctx, 4, 1, "w"); err != nil {
+	if err := s.Claim(ctx, 4, 1, "w", 4); err != nil {
 		t.Fatal(err)
 	}
 	one := plan(1, 1, 1, schemas.ID{})
@@ -119,7 +119,7 @@ func TestTheLedgerGivesPlansBackAlongTheirChain(t *testing.T) {
 	write(t, s, two)
 	write(t, s, two) // a repeat under the same token
 	write(t, s, void)
-	if err := s.Claim(ctx, 4, 2, "w"); err != nil {
+	if err := s.Claim(ctx, 4, 2, "w", 4); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.WritePlan(ctx, &void); !errors.Is(err, sink.ErrFenced) {
@@ -176,7 +176,7 @@ func TestThreeSnapshotsStay(t *testing.T) {
 	s, _ := newStore(t)
 	ctx := t.Context()
 	for _, lane := range []uint32{4, 5} {
-		if err := s.Claim(ctx, lane, 1, "w"); err != nil {
+		if err := s.Claim(ctx, lane, 1, "w", 4); err != nil {
 			t.Fatal(err)
 		}
 		for epoch := range uint64(6) {
@@ -205,7 +205,7 @@ func TestThreeSnapshotsStay(t *testing.T) {
 	if sn, err := s.LoadSnapshot(ctx, 4, checkpoint.SnapshotRef{Epoch: 1, Plan: schemas.ID{0, 7}}); sn != nil || err != nil {
 		t.Errorf("a dropped snapshot: %v, %v", sn, err)
 	}
-	if err := s.Claim(ctx, 4, 2, "w"); err != nil {
+	if err := s.Claim(ctx, 4, 2, "w", 4); err != nil {
 		t.Fatal(err)
 	}
 	old := &checkpoint.Snapshot{Lane: 4, Term: 1, SnapshotRef: checkpoint.SnapshotRef{Epoch: 9}, Body: []byte("x")}
@@ -219,7 +219,7 @@ func TestThreeSnapshotsStay(t *testing.T) {
 func TestDrainWaitsForAnInsertThatBeganBeforeTheFence(t *testing.T) {
 	s, c := newStore(t)
 	ctx := t.Context()
-	if err := s.Claim(ctx, 4, 1, "old"); err != nil {
+	if err := s.Claim(ctx, 4, 1, "old", 4); err != nil {
 		t.Fatal(err)
 	}
 	slow := func(term uint64, tag string) (finish func() int) {
@@ -257,7 +257,7 @@ func TestDrainWaitsForAnInsertThatBeganBeforeTheFence(t *testing.T) {
 		}
 	}
 	wait("", 2)
-	if err := s.Claim(ctx, 4, 2, "new"); err != nil {
+	if err := s.Claim(ctx, 4, 2, "new", 4); err != nil {
 		t.Fatal(err)
 	}
 	short, cancel := context.WithTimeout(ctx, time.Second)

@@ -102,6 +102,7 @@ func runLane(t *testing.T, id uint32, cfg config.Config, events []gen.Event, fac
 	}
 	register := schemas.NewRegister(voc)
 	lanes := cfg.Lanes()
+	lanes.Partitions = uint32(*worlds)
 	lanes.DrainPoll, lanes.SnapshotEvery = 20*time.Millisecond, 20*time.Millisecond
 	lanes.ClaimBackoff = pipeline.Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond}
 	lanes.RetryBackoff = lanes.ClaimBackoff

@@ -26,12 +26,22 @@ func (l *Lane) claim(ctx context.Context) error {
 	if head != nil && !l.deps.Rules.Runs(int(head.Transform)) {
 		return stopf("the last plan was made with transform version %d, this program runs version %d: start a release that runs both, let it finish the epoch, then try again", head.Transform, l.deps.Rules.Current)
 	}
+	partitions, err := led.Partitions(ctx)
+	if err != nil {
+		return err
+	}
+	if partitions == 0 {
+		partitions = l.cfg.Partitions
+	}
+	if l.id >= partitions {
+		return stopf("the topics have more partitions than the %d this pipeline began with: a visitor's events would move to another lane; create new topics with more partitions, switch the producers to them, drain the old ones with `storepulse run --drain`, then run on the new topics and an empty database", partitions)
+	}
 	greatest, err := led.MaxTerm(ctx, l.id)
 	if err != nil {
 		return fmt.Errorf("read the greatest term: %w", err)
 	}
 	term := (greatest>>32+1)<<32 | uint64(l.deps.Random())
-	if err := led.Claim(ctx, l.id, term, l.cfg.Worker); err != nil {
+	if err := led.Claim(ctx, l.id, term, l.cfg.Worker, partitions); err != nil {
 		return fmt.Errorf("claim: %w", err)
 	}
 	owner, err := led.Owner(ctx, l.id)
@@ -259,5 +269,17 @@ func (l *Lane) finish(ctx context.Context, p *checkpoint.Plan, in *ingest.Input)
 			return fmt.Errorf("read the rows of epoch %d in %s: %w", p.Epoch, schemas.TableName(table), err)
 		}
 	}
-	return l.write(ctx, p, in, have)
+	if err := l.write(ctx, p, in, have); err != nil {
+		return err
+	}
+	return l.refeed(ctx, stamp)
+}
+
+// refeed brings the current state of orders up to the rows of the epoch: a
+// crash may have come between the rows and the view behind them.
+func (l *Lane) refeed(ctx context.Context, stamp schemas.Stamp) error {
+	if l.facts(schemas.FactOrderEvents).Rows() == 0 {
+		return nil
+	}
+	return l.deps.Facts.Refeed(ctx, l.queryID(), stamp)
 }

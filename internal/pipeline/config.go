@@ -14,6 +14,7 @@ type Config struct {
 
 	Identity       string        `yaml:"-"` // topic identity: names of the topics
 	Worker         string        `yaml:"-"` // shown in lanes
+	Partitions     uint32        `yaml:"-"` // of each topic
 	StopBound      time.Duration `yaml:"-"` // an epoch in hand may take this long after a revoke; well below the session timeout
 	DrainPoll      time.Duration `yaml:"-"` // how often a lane that waits for records looks whether it should drain
 	SnapshotOnStop bool          `yaml:"-"`

@@ -20,7 +20,8 @@ import (
 // fail with the classes of package sink.
 type Ledger interface {
 	MaxTerm(ctx context.Context, lane uint32) (uint64, error)
-	Claim(ctx context.Context, lane uint32, term uint64, worker string) error
+	Partitions(ctx context.Context) (uint32, error)
+	Claim(ctx context.Context, lane uint32, term uint64, worker string, partitions uint32) error
 	Owner(ctx context.Context, lane uint32) (uint64, error)
 	Drain(ctx context.Context, lane uint32, term uint64) error
 	Head(ctx context.Context, lane uint32) (*checkpoint.Plan, error)
@@ -37,6 +38,7 @@ type Facts interface {
 	Probe(ctx context.Context, table schemas.TableID, rec arrow.Record, rows []uint32) error
 	Standing(ctx context.Context, table schemas.TableID, stamp schemas.Stamp) ([]uint32, error)
 	Refused(ctx context.Context, stamp schemas.Stamp) (map[schemas.TableID][]uint32, error)
+	Refeed(ctx context.Context, queryID string, stamp schemas.Stamp) error
 	Positions(ctx context.Context, table schemas.TableID, stamp schemas.Stamp) ([]schemas.RowPosition, error)
 }
 

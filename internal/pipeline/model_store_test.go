@@ -223,7 +223,9 @@ func (f *fakeLedger) MaxTerm(context.Context, uint32) (uint64, error) {
 	return greatest, nil
 }
 
-func (f *fakeLedger) Claim(_ context.Context, _ uint32, term uint64, _ string) error {
+func (f *fakeLedger) Partitions(context.Context) (uint32, error) { return 1, nil }
+
+func (f *fakeLedger) Claim(_ context.Context, _ uint32, term uint64, _ string, _ uint32) error {
 	f.p.w.claims++
 	f.p.idle = false
 	return f.p.insert(tLanes, term, "", []row{{}})
@@ -353,6 +355,8 @@ func (f *fakeFacts) Probe(_ context.Context, table schemas.TableID, rec arrow.Re
 	}
 	return nil
 }
+
+func (f *fakeFacts) Refeed(context.Context, string, schemas.Stamp) error { return nil }
 
 func (f *fakeFacts) under(table schemas.TableID, stamp schemas.Stamp) (list []row) {
 	f.p.step()

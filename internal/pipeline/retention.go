@@ -80,7 +80,10 @@ func (l *Lane) finishPart(ctx context.Context, p *checkpoint.Plan, in *ingest.In
 		}
 		refused = append(refused, no...)
 	}
-	return l.writeRefused(ctx, p, in, refused)
+	if err := l.writeRefused(ctx, p, in, refused); err != nil {
+		return err
+	}
+	return l.refeed(ctx, l.stamp(p))
 }
 
 func (l *Lane) positions(ctx context.Context, table schemas.TableID, stamp schemas.Stamp) (map[schemas.RowPosition]bool, error) {

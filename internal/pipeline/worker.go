@@ -20,10 +20,11 @@ type Group func(ctx context.Context, run func(ctx context.Context, a ingest.Assi
 // keeps a lane's state between generations: a lane that comes back goes on
 // without a claim, because the fence would refuse it had anybody else claimed it.
 type Worker struct {
-	cfg    Config
-	deps   Deps
-	group  Group
-	source func(lane uint32) Source
+	cfg        Config
+	deps       Deps
+	group      Group
+	source     func(lane uint32) Source
+	partitions func() uint32
 
 	drain   atomic.Bool
 	drained atomic.Bool
@@ -37,9 +38,10 @@ type Worker struct {
 	}
 }
 
-// NewWorker prepares a worker; Run starts it.
-func NewWorker(cfg Config, group Group, source func(lane uint32) Source, deps Deps) *Worker {
-	w := &Worker{cfg: cfg, deps: deps, group: group, source: source, lanes: map[uint32]*Lane{}}
+// NewWorker prepares a worker; Run starts it. partitions tells how many each
+// topic has, once the group runs.
+func NewWorker(cfg Config, group Group, source func(lane uint32) Source, partitions func() uint32, deps Deps) *Worker {
+	w := &Worker{cfg: cfg, deps: deps, group: group, source: source, partitions: partitions, lanes: map[uint32]*Lane{}}
 	w.mu.running, w.mu.stopped = map[uint32]*Lane{}, map[uint32]error{}
 	return w
 }
@@ -88,7 +90,9 @@ func (w *Worker) generation(ctx context.Context, a ingest.Assignment) {
 	for _, id := range a.Lanes {
 		l := w.lanes[id]
 		if l == nil {
-			l = NewLane(id, w.cfg, w.source(id), w.deps)
+			cfg := w.cfg
+			cfg.Partitions = w.partitions()
+			l = NewLane(id, cfg, w.source(id), w.deps)
 			w.lanes[id] = l
 		}
 		if w.drain.Load() {

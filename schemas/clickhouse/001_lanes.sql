@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS lanes {{on_cluster}}
     term UInt64 COMMENT 'claim number * 2^32 + a random number',
     worker String COMMENT 'host and process that claimed the lane',
     pipeline String COMMENT 'pipeline.id of the worker',
+    partitions UInt32 COMMENT 'number of lanes the pipeline began with',
     claimed_at DateTime64(3) DEFAULT now64(3) COMMENT 'when the lane was claimed, UTC'
 )
 ENGINE = {{replicated}}ReplacingMergeTree(term)

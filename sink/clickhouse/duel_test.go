@@ -84,7 +84,7 @@ func TestTwoWritersDuelOverALane(t *testing.T) {
 				return err
 			}
 			term := (greatest>>32+1)<<32 | uint64(rnd.Uint32())
-			if err := store.Claim(t.Context(), lane, term, fmt.Sprint(i)); err != nil {
+			if err := store.Claim(t.Context(), lane, term, fmt.Sprint(i), 4); err != nil {
 				return err
 			}
 			claims.Add(1)
@@ -145,7 +145,7 @@ func TestTwoWritersDuelOverALane(t *testing.T) {
 		t.Fatal(err)
 	}
 	term := (greatest>>32 + 1) << 32
-	if err := store.Claim(t.Context(), lane, term, "last"); err != nil {
+	if err := store.Claim(t.Context(), lane, term, "last", 4); err != nil {
 		t.Fatal(err)
 	}
 	f := newFacts(v, schemas.FactOrderEvents)

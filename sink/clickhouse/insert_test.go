@@ -108,7 +108,7 @@ var longText = "ein langer Text mit ümlauten und 中文, lang genug, daß seine
 // claim makes the term the owner of the lane.
 func claim(t testing.TB, c *clickhouse.Client, lane uint32, term uint64) {
 	t.Helper()
-	if err := checkpoint.NewStore(c, "test").Claim(t.Context(), lane, term, "test"); err != nil {
+	if err := checkpoint.NewStore(c, "test").Claim(t.Context(), lane, term, "test", 4); err != nil {
 		t.Fatal(err)
 	}
 }
