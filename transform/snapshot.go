@@ -90,11 +90,13 @@ func (s *State) writeVisitor(w *writer, v *visitor) {
 	var number [maxVisitorUsers + 1]uint8
 	var users [maxVisitorUsers]uint64
 	n := uint8(0)
-	for _, e := range evs {
-		if k := e.user(); k != 0 && number[k] == 0 {
-			users[n] = s.user(v, k)
-			n++
-			number[k] = n
+	if v.users > 0 {
+		for _, e := range evs {
+			if k := e.user(); k != 0 && number[k] == 0 {
+				users[n] = s.user(v, k)
+				n++
+				number[k] = n
+			}
 		}
 	}
 	w.bytes(n)
@@ -103,14 +105,15 @@ func (s *State) writeVisitor(w *writer, v *visitor) {
 	}
 	w.uint(uint64(len(evs)))
 	w.uint(uint64(v.sealed))
-	last := int64(0)
+	b, last := w.b, int64(0)
 	for _, e := range evs {
 		t := v.base + int64(e.at)
-		w.uint(uint64(t - last))
+		b = binary.AppendUvarint(b, uint64(t-last))
 		last = t
-		w.fixed(e.key)
-		w.b = binary.LittleEndian.AppendUint32(w.b, e.meta&^(15<<24)|uint32(number[e.user()])<<24)
+		b = binary.LittleEndian.AppendUint64(b, e.key)
+		b = binary.LittleEndian.AppendUint32(b, e.meta&^(15<<24)|uint32(number[e.user()])<<24)
 	}
+	w.b = b
 	count := uint64(0)
 	for i := v.sessions; i != 0; i = s.sessions.at(i).next {
 		count++
