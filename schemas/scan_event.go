@@ -19,9 +19,10 @@ type event struct {
 	scanned   bool   // the record is valid JSON and hidden is complete
 	trouble          // the first thing that is wrong with a field
 	// Producers write their fields in a fixed order: what followed a field last
-	// time is tried first. It saves a lookup, never changes a result.
-	after      [numFields]field
-	afterItem  [numItemFields]itemField
+	// time is tried first. It saves a lookup, never changes a result. The last
+	// entries are for the field that comes first.
+	after      [numFields + 1]field
+	afterItem  [numItemFields + 1]itemField
 	fieldNames [numFields][]byte
 	itemNames  [numItemFields][]byte
 	fieldsBy   *names
@@ -74,7 +75,7 @@ func (e *event) scan(b []byte, t Topic) bool {
 
 func (e *event) topLevel(i int, topic uint8) int {
 	i, done := e.open(i, '}')
-	last := fID
+	last := numFields
 	for !done {
 		at := i
 		f := e.after[last]
@@ -163,7 +164,7 @@ func (e *event) item(i, n int) int {
 	it := &e.items[n]
 	clear(it[:])
 	i, done := e.open(i, '}')
-	last := iID
+	last := numItemFields
 	for !done {
 		at := i
 		f := int(e.afterItem[last])
