@@ -64,6 +64,8 @@ func newStack(cfg config.Config, log *slog.Logger) (*stack, error) {
 			Runs:    func(v int) bool { return v == transform.Version },
 			New:     func() pipeline.Engine { return transform.New(voc, register, settings) },
 			Restore: func(b []byte) (pipeline.Engine, error) { return transform.Restore(voc, register, settings, b) },
+			Differs: func(e pipeline.Engine) bool { return e.(*transform.State).Settings() != settings },
+			Adopt:   func(e pipeline.Engine) { e.(*transform.State).Adopt(settings) },
 		},
 		Vocabulary: voc, Register: register, Decoder: func() pipeline.Decoder { return schemas.NewDecoder(voc) },
 		Log: log.With("part", "pipeline"), Now: time.Now, Sleep: sleep, Random: random,

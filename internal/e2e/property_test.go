@@ -112,6 +112,7 @@ func runLane(t *testing.T, id uint32, cfg config.Config, events []gen.Event, fac
 			Current: transform.Version, Runs: func(v int) bool { return v == transform.Version },
 			New:     func() pipeline.Engine { return transform.New(voc, register, cfg.Transform()) },
 			Restore: func(b []byte) (pipeline.Engine, error) { return transform.Restore(voc, register, cfg.Transform(), b) },
+			Differs: func(pipeline.Engine) bool { return false }, Adopt: func(pipeline.Engine) {},
 		},
 		Vocabulary: voc, Register: register, Decoder: func() pipeline.Decoder { return schemas.NewDecoder(voc) },
 		Log: log, Now: time.Now, Random: rng.Uint32, Spawn: func(f func()) { f() },

@@ -78,7 +78,8 @@ func (l *Lane) recover(ctx context.Context) error {
 	if head == nil {
 		l.state, l.pos = l.deps.Rules.New(), start
 		l.log.Info("lane starts", "from", start)
-		return nil
+		// The session settings of the first epochs are found here again.
+		return l.saveSnapshot(ctx)
 	}
 	if err := l.sameTopic(head, end); err != nil {
 		return err
@@ -115,8 +116,32 @@ func (l *Lane) recover(ctx context.Context) error {
 	l.log.Info("lane recovered", "epoch", head.Epoch, "rerun", len(plans), "in_doubt", !head.Kind.Done(), "took", l.deps.Now().Sub(began))
 	l.deps.Metrics.recovered(l.deps.Now().Sub(began))
 	if int(head.Transform) != l.deps.Rules.Current {
-		l.saveSnapshot(ctx) // the next plan is made by another version, it starts from here
+		// The next plan is made by another version: it starts from here.
+		if err := l.saveSnapshot(ctx); err != nil {
+			return err
+		}
 	}
+	return l.adopt(ctx)
+}
+
+// adopt puts changed session settings in force. Epochs can only be repeated
+// from a snapshot that has their settings: an empty epoch ends the old ones,
+// and nothing is planned before the snapshot after it is acknowledged.
+func (l *Lane) adopt(ctx context.Context) error {
+	if !l.deps.Rules.Differs(l.state) {
+		return nil
+	}
+	in := &ingest.Input{Ranges: emptyAt(l.pos)}
+	l.decode(in)
+	l.snap.active = true // no snapshot of the old settings under this epoch
+	if err := l.epoch(ctx, in, checkpoint.KindPlan, l.state.Watermark()); err != nil {
+		return err
+	}
+	l.deps.Rules.Adopt(l.state)
+	if err := l.saveSnapshot(ctx); err != nil {
+		return err
+	}
+	l.log.Info("session settings changed", "from_epoch", l.last.Epoch+1)
 	return nil
 }
 
@@ -144,12 +169,15 @@ func (l *Lane) restore(ctx context.Context, head *checkpoint.Plan, start schemas
 		if ref.Epoch > head.Snapshot.Epoch {
 			continue
 		}
-		plans, err := l.deps.Ledger.Chain(ctx, l.id, head, ref.Epoch)
+		plans, err := l.deps.Ledger.Chain(ctx, l.id, head, max(ref.Epoch, 1))
 		if err != nil {
 			return nil, err
 		}
-		if plans[0].Epoch != ref.Epoch || plans[0].ID != ref.Plan {
-			continue // of a plan that is off the chain
+		if ref.Epoch > 0 { // 0 is the empty state before the first epoch
+			if plans[0].Epoch != ref.Epoch || plans[0].ID != ref.Plan {
+				continue // of a plan that is off the chain
+			}
+			plans = plans[1:]
 		}
 		state, err := l.load(ctx, ref)
 		if err != nil {
@@ -159,7 +187,7 @@ func (l *Lane) restore(ctx context.Context, head *checkpoint.Plan, start schemas
 		}
 		l.state, l.snap.ref = state, ref
 		l.snap.mu.acked = ref
-		return plans[1:], nil
+		return plans, nil
 	}
 
 	plans, err := l.deps.Ledger.Chain(ctx, l.id, head, 1)

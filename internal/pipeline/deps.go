@@ -78,6 +78,10 @@ type Rules struct {
 	Runs    func(version int) bool
 	New     func() Engine
 	Restore func(snapshot []byte) (Engine, error)
+	// Differs says whether the configuration has other settings than a restored
+	// state, Adopt puts them in force.
+	Differs func(Engine) bool
+	Adopt   func(Engine)
 }
 
 // Deps are the parts a lane works with.

@@ -18,7 +18,8 @@ type Metrics struct {
 	epochSeconds, latency                                                       *prometheus.HistogramVec
 	recoverySeconds, snapshotSeconds                                            prometheus.Histogram
 	snapshotBytes                                                               prometheus.Gauge
-	complete, watermarkDelay, stateBytes, laneStopped                           *prometheus.GaugeVec
+	stateBytes, laneStopped                                                     *prometheus.GaugeVec
+	watermarks                                                                  *watermarks
 	now                                                                         func() time.Time
 }
 
@@ -54,11 +55,11 @@ func NewMetrics(reg prometheus.Registerer, now func() time.Time) *Metrics {
 		recoverySeconds:  hist("ecom_pipeline_recovery_seconds", "Time from claim to the first new epoch.", []float64{.1, .3, 1, 3, 10, 30, 60}).WithLabelValues().(prometheus.Histogram),
 		snapshotSeconds:  hist("ecom_pipeline_snapshot_pause_seconds", "Time a lane stood still for its snapshot.", []float64{.0001, .001, .01, .03, .1, .3, 1}).WithLabelValues().(prometheus.Histogram),
 		snapshotBytes:    gauge("ecom_pipeline_snapshot_bytes", "Size of the last snapshot before compression.").WithLabelValues(),
-		complete:         gauge("ecom_complete_until_timestamp_seconds", "Event time up to which the lane's facts are complete (its watermark).", "lane"),
-		watermarkDelay:   gauge("ecom_watermark_delay_seconds", "Wall clock minus watermark, per lane.", "lane"),
+		watermarks:       newWatermarks(now),
 		stateBytes:       gauge("ecom_state_bytes", "Memory held by the lane's state.", "lane"),
 		laneStopped:      gauge("ecom_pipeline_lane_stopped", "1 while a lane needs an operator.", "lane"),
 	}
+	reg.MustRegister(m.watermarks)
 	for _, t := range schemas.TopicNames {
 		for _, o := range outcomes {
 			m.ledger.WithLabelValues(t, o)
@@ -88,9 +89,7 @@ func (m *Metrics) epoch(l *Lane, p *checkpoint.Plan, got outcome, in *ingest.Inp
 	}
 	m.epochSeconds.WithLabelValues().Observe(took.Seconds())
 	lane := strconv.Itoa(int(l.id))
-	wm := time.UnixMilli(p.Watermark)
-	m.complete.WithLabelValues(lane).Set(float64(p.Watermark) / 1000)
-	m.watermarkDelay.WithLabelValues(lane).Set(m.now().Sub(wm).Seconds())
+	m.watermarks.set(l.id, p.Watermark)
 	m.stateBytes.WithLabelValues(lane).Set(float64(l.state.Bytes()))
 	m.laneStopped.WithLabelValues(lane).Set(0)
 }
@@ -99,9 +98,8 @@ func (m *Metrics) drop(lane uint32) {
 	if m == nil {
 		return
 	}
-	for _, g := range []*prometheus.GaugeVec{m.complete, m.watermarkDelay, m.stateBytes} {
-		g.DeleteLabelValues(strconv.Itoa(int(lane)))
-	}
+	m.watermarks.drop(lane)
+	m.stateBytes.DeleteLabelValues(strconv.Itoa(int(lane)))
 }
 
 func (m *Metrics) stopped(lane uint32) {

@@ -94,7 +94,17 @@ func (w *world) checkOnce(begin schemas.Ranges) {
 
 // checkContent compares every row with an undisturbed run over the plans.
 func (w *world) checkContent(plans []checkpoint.Plan) {
-	engine := &toyEngine{wm: -100}
+	// Settings change where a snapshot that some plan names says so.
+	salts := map[schemas.ID]uint64{}
+	for _, p := range append(plans, *w.head()) {
+		snap := w.snapshot(p.Snapshot)
+		if snap == nil {
+			w.fail("ledger: %v names a snapshot that is not there", &p)
+			return
+		}
+		salts[snap.Plan] = saltOf(snap)
+	}
+	engine := &toyEngine{wm: -100, salt: salts[schemas.ID{}]}
 	batch := schemas.NewBatch(modelVocabulary)
 	out := &transform.Output{Sessions: schemas.NewSessions(modelVocabulary), Refunds: schemas.NewRefunds(modelVocabulary), Late: schemas.NewLate(modelVocabulary)}
 	source := &fakeSource{&proc{w: w}}
@@ -114,6 +124,9 @@ func (w *world) checkContent(plans []checkpoint.Plan) {
 		if err := engine.Apply(int(p.Transform), transform.Input{Epoch: p.Epoch, Batch: batch, Watermark: p.Watermark}, out); err != nil {
 			w.fail("apply: %v", err)
 			return
+		}
+		if salt, ok := salts[p.ID]; ok {
+			engine.salt = salt
 		}
 		for i := range batch.Items.Rows() {
 			want[fmt.Sprintf("facts %x %s", p.ID, batch.Items.ItemID.At(i))]++
@@ -141,4 +154,16 @@ func (w *world) checkContent(plans []checkpoint.Plan) {
 	if !maps.Equal(want, got) {
 		w.fail("CONTENT: want %v, got %v", want, got)
 	}
+}
+
+func saltOf(s *checkpoint.Snapshot) uint64 {
+	body, err := unpack(s.Body)
+	if err != nil {
+		panic(err)
+	}
+	e, err := restoreToy(body)
+	if err != nil {
+		panic(err)
+	}
+	return e.(*toyEngine).salt
 }

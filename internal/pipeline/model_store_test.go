@@ -279,17 +279,22 @@ func (f *fakeLedger) WritePlan(_ context.Context, p *checkpoint.Plan) error {
 }
 
 func (f *fakeLedger) SaveSnapshot(_ context.Context, s *checkpoint.Snapshot) error {
-	return f.p.insert(tSnapshots, s.Term, fmt.Sprintf("s%d/%x", s.Term, s.Plan), []row{{epoch: s.Epoch, planID: s.Plan, snap: s}})
+	return f.p.insert(tSnapshots, s.Term, fmt.Sprintf("s%d/%d/%x", s.Term, s.Epoch, s.Plan), []row{{epoch: s.Epoch, planID: s.Plan, snap: s}})
 }
 
 func (f *fakeLedger) LoadSnapshot(_ context.Context, _ uint32, ref checkpoint.SnapshotRef) (*checkpoint.Snapshot, error) {
 	f.p.step()
-	for _, r := range f.p.w.tables[tSnapshots] {
-		if r.snap.SnapshotRef == ref {
-			return r.snap, nil
+	return f.p.w.snapshot(ref), nil
+}
+
+// snapshot gives the one of the newest owner.
+func (w *world) snapshot(ref checkpoint.SnapshotRef) (newest *checkpoint.Snapshot) {
+	for _, r := range w.tables[tSnapshots] {
+		if r.snap.SnapshotRef == ref && (newest == nil || r.snap.Term > newest.Term) {
+			newest = r.snap
 		}
 	}
-	return nil, nil
+	return newest
 }
 
 func (f *fakeLedger) Snapshots(context.Context, uint32) ([]checkpoint.SnapshotRef, error) {

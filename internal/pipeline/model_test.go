@@ -170,7 +170,7 @@ type world struct {
 	epochs     int
 	claims     int
 	clock      time.Time
-	now        int
+	salt       uint64 // of the processes to come
 }
 
 func (w *world) logf(format string, args ...any) {
@@ -196,6 +196,7 @@ type proc struct {
 	w            *world
 	name         string
 	version      int
+	salt         uint64 // stands for the session settings of its configuration
 	next         func() (struct{}, bool)
 	kill         func()
 	yield        func(struct{}) bool
@@ -217,7 +218,7 @@ func (p *proc) step() {
 }
 
 func (w *world) spawn(version int) *proc {
-	p := &proc{w: w, name: fmt.Sprintf("w%d(v%d)", len(w.procs)+1, version), version: version}
+	p := &proc{w: w, name: fmt.Sprintf("w%d(v%d)", len(w.procs)+1, version), version: version, salt: w.salt}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.stop = cancel
 	p.next, p.kill = iter.Pull(func(yield func(struct{}) bool) {
@@ -267,7 +268,9 @@ func (p *proc) newLane() *Lane {
 		Ledger: &fakeLedger{p}, Facts: &fakeFacts{p}, Publisher: fakePublisher{p},
 		Rules: Rules{
 			Current: p.version, Runs: func(v int) bool { return v == p.version || v == p.version-1 },
-			New: func() Engine { return &toyEngine{wm: -100} }, Restore: restoreToy,
+			New: func() Engine { return &toyEngine{wm: -100, salt: p.salt} }, Restore: restoreToy,
+			Differs: func(e Engine) bool { return e.(*toyEngine).salt != p.salt },
+			Adopt:   func(e Engine) { e.(*toyEngine).salt = p.salt },
 		},
 		Vocabulary: voc, Register: modelRegister, Decoder: func() Decoder { return toyDecoder{} },
 		Log: modelLogger(p), Now: func() time.Time { return w.clock },
@@ -371,7 +374,7 @@ func (w *world) chaos(version *int) {
 	if len(live) > 0 {
 		p = live[w.r.Intn(len(live))]
 	}
-	switch w.r.Intn(9) {
+	switch w.r.Intn(10) {
 	case 0:
 		if w.f.kill && p != nil {
 			p.dead = true
@@ -405,6 +408,11 @@ func (w *world) chaos(version *int) {
 	case 5:
 		if w.f.power {
 			w.powerLoss()
+		}
+	case 9:
+		if w.f.deploy {
+			w.salt++
+			w.fault("settings changed: %s", w.spawn(*version).name)
 		}
 	case 6:
 		if w.f.late {

@@ -76,19 +76,21 @@ type toyEngine struct {
 	wm   int64
 	hash uint64
 	n    int64
+	salt uint64 // the settings in force
 }
 
 func restoreToy(b []byte) (Engine, error) {
-	if len(b) != 24 {
+	if len(b) != 32 {
 		return nil, errors.New("not a toy")
 	}
-	return &toyEngine{int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:]), int64(binary.BigEndian.Uint64(b[16:]))}, nil
+	return &toyEngine{int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:]), int64(binary.BigEndian.Uint64(b[16:])), binary.BigEndian.Uint64(b[24:])}, nil
 }
 
 func (e *toyEngine) Snapshot(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(e.wm))
 	dst = binary.BigEndian.AppendUint64(dst, e.hash)
-	return binary.BigEndian.AppendUint64(dst, uint64(e.n))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(e.n))
+	return binary.BigEndian.AppendUint64(dst, e.salt)
 }
 
 func (e *toyEngine) Watermark() int64         { return e.wm }
@@ -126,7 +128,7 @@ func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output
 			out.Late.Topic.Index[n], out.Late.Offset[n] = topic, offset
 			replaceLast(&out.Late.EventID, []byte(text))
 		}
-		e.hash = e.hash*31 + uint64(r.id)
+		e.hash = e.hash*31 + uint64(r.id) + e.salt<<32
 		e.n++
 	}
 	items.Keep(keep)

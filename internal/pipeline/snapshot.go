@@ -68,15 +68,16 @@ func (s *snapshotter) wait() {
 // startSnapshot stops the lane only for writing its state into memory;
 // compression and insert run beside it.
 func (l *Lane) startSnapshot(ctx context.Context) {
-	l.saveBeside(ctx, l.deps.Spawn)
+	_ = l.saveBeside(ctx, l.deps.Spawn)
 }
 
 // saveSnapshot is startSnapshot for a lane that has nothing else to do.
-func (l *Lane) saveSnapshot(ctx context.Context) {
-	l.saveBeside(ctx, func(f func()) { f() })
+func (l *Lane) saveSnapshot(ctx context.Context) error {
+	return *l.saveBeside(ctx, func(f func()) { f() })
 }
 
-func (l *Lane) saveBeside(ctx context.Context, spawn func(func())) {
+// saveBeside gives where the outcome will stand once spawn has run its function.
+func (l *Lane) saveBeside(ctx context.Context, spawn func(func())) *error {
 	s := &l.snap
 	began := l.deps.Now()
 	s.buf = l.state.Snapshot(s.buf[:0])
@@ -85,8 +86,12 @@ func (l *Lane) saveBeside(ctx context.Context, spawn func(func())) {
 	s.mu.Lock()
 	s.mu.done = false
 	s.mu.Unlock()
-	snap := &checkpoint.Snapshot{Lane: l.id, Term: l.term, SnapshotRef: checkpoint.SnapshotRef{Epoch: l.last.Epoch, Plan: l.last.ID}}
+	snap := &checkpoint.Snapshot{Lane: l.id, Term: l.term}
+	if l.last != nil {
+		snap.SnapshotRef = checkpoint.SnapshotRef{Epoch: l.last.Epoch, Plan: l.last.ID}
+	}
 	s.busy.Add(1)
+	var failed error
 	spawn(func() {
 		defer s.busy.Done()
 		snap.Body = pack(s.buf)
@@ -95,12 +100,14 @@ func (l *Lane) saveBeside(ctx context.Context, spawn func(func())) {
 		defer s.mu.Unlock()
 		s.mu.done = true
 		if err != nil {
+			failed = fmt.Errorf("save the snapshot of epoch %d: %w", snap.Epoch, err)
 			l.deps.Metrics.snapshotFailed()
 			l.log.Warn("snapshot failed, recovery gets longer", "epoch", snap.Epoch, "cause", err)
 			return
 		}
 		s.mu.acked = snap.SnapshotRef
 	})
+	return &failed
 }
 
 // Stored form of a snapshot: 4 bytes "SPS1", 8 bytes xxh3-64 of what follows
