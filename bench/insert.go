@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/sink"
 	"github.com/storepulse/storepulse/sink/clickhouse"
 )
 
@@ -76,7 +78,13 @@ func (b *bench) insert(ctx context.Context, event string, s *stream) (own, engin
 			rec := schemas.NewRecord(t.facts)
 			err := client.Insert(ctx, id, id, stamp, t.id, rec, nil)
 			rec.Release()
-			if err != nil {
+			switch {
+			case err == nil:
+			case errors.Is(err, sink.ErrUnknown) && ctx.Err() == nil:
+				// The rows were encoded and sent, which is what is measured. A worker
+				// would claim the lane again.
+				b.progress("insert: an outcome is unknown, its CPU counts: %v", err)
+			default:
 				return err
 			}
 		}
