@@ -11,6 +11,8 @@ DURATION ?=
 FUZZTIME ?= 10s
 BENCH ?= .
 KAFKA_ADDR := 127.0.0.1:19092
+# What test-kafka runs, and a test that is only the body of another one's process.
+ELSEWHERE := ^TestParentProcess$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
 
 .PHONY: help demo build test test-race test-kafka lint bench fuzz generate kafka kafka-start kafka-stop clean
 
@@ -23,11 +25,11 @@ demo: build ## the whole product on this machine: Kafka, ClickHouse and shoppers
 build: ## bin/storepulse
 	$(GO) build -ldflags '-X main.version=$(VERSION)' -o bin/storepulse ./cmd/storepulse
 
-test: ## all tests, with what was skipped and why (PKGS=./transform/...)
-	$(GO) test -json -timeout 10m $(PKGS) | $(GO) run ./internal/tools/testsum
+test: ## all tests that need no real Kafka (PKGS=./transform/...)
+	$(GO) test -json -timeout 10m -skip '$(ELSEWHERE)' $(PKGS) | $(GO) run ./internal/tools/testsum
 
-test-race: ## all tests under the race detector
-	$(GO) test -race -json -timeout 30m $(PKGS) | $(GO) run ./internal/tools/testsum
+test-race: ## the same under the race detector
+	$(GO) test -race -json -timeout 30m -skip '$(ELSEWHERE)' $(PKGS) | $(GO) run ./internal/tools/testsum
 
 test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts it, runs them, stops it
 	trap 'tools/kafka/kafka.sh stop' EXIT; \
