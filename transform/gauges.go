@@ -89,3 +89,9 @@ func (s *State) setGauges() {
 		}
 	}
 }
+
+// Gauges sets the lane's gauges as they stand; counters are left alone.
+func (s *State) Gauges(d *schemas.Deltas) {
+	s.deltas = d
+	s.setGauges()
+}

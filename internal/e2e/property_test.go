@@ -141,6 +141,7 @@ func runLane(t *testing.T, id uint32, cfg config.Config, events []gen.Event, fac
 type nobody struct{}
 
 func (nobody) Publish(uint32, *schemas.Deltas) {}
+func (nobody) Show(uint32, *schemas.Deltas)    {}
 func (nobody) Drop(uint32)                     {}
 
 // faultyFacts loses inserts, or their acknowledgements.

@@ -53,6 +53,7 @@ type Source interface {
 // Publisher takes metric changes; *prom.Collector is one.
 type Publisher interface {
 	Publish(lane uint32, d *schemas.Deltas)
+	Show(lane uint32, d *schemas.Deltas)
 	Drop(lane uint32)
 }
 
@@ -68,6 +69,7 @@ type Engine interface {
 	Watermark() int64
 	CloseAllWatermark() int64
 	Snapshot(dst []byte) []byte
+	Gauges(d *schemas.Deltas)
 	Bytes() int64
 	Sessions() (open, retained int)
 }

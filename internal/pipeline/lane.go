@@ -107,6 +107,19 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 func (l *Lane) Leave() {
 	l.snap.wait()
 	l.term, l.state, l.last = 0, nil, nil
+	l.hideGauges()
+}
+
+// showGauges exposes what the state holds, before the first epoch of a lane
+// that was recovered or has come back.
+func (l *Lane) showGauges() {
+	l.out.Deltas.Reset()
+	l.state.Gauges(l.out.Deltas)
+	l.deps.Publisher.Show(l.id, l.out.Deltas)
+}
+
+// hideGauges: whoever has the lane now shows them.
+func (l *Lane) hideGauges() {
 	l.deps.Publisher.Drop(l.id)
 	l.deps.Metrics.drop(l.id)
 }
@@ -121,6 +134,8 @@ func (l *Lane) own(ctx, work context.Context) error {
 			return err
 		}
 	}
+	l.showGauges()
+	defer l.hideGauges()
 	for ctx.Err() == nil {
 		in, kind, err := l.next(ctx)
 		if err != nil {

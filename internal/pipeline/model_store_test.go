@@ -413,4 +413,5 @@ func (f *fakeFacts) Refused(_ context.Context, stamp schemas.Stamp) (map[schemas
 type fakePublisher struct{ p *proc }
 
 func (f fakePublisher) Publish(uint32, *schemas.Deltas) { f.p.w.epochs++ }
+func (f fakePublisher) Show(uint32, *schemas.Deltas)    {}
 func (f fakePublisher) Drop(uint32)                     {}

@@ -98,8 +98,9 @@ func (e *toyEngine) CloseAllWatermark() int64 { return e.wm + 1 }
 func (e *toyEngine) NextWatermark(b *schemas.Batch) int64 {
 	return max(e.wm, e.n+int64(b.Items.Rows()))
 }
-func (e *toyEngine) Bytes() int64         { return 24 }
-func (e *toyEngine) Sessions() (int, int) { return int(e.n), int(e.n) }
+func (e *toyEngine) Bytes() int64           { return 24 }
+func (e *toyEngine) Gauges(*schemas.Deltas) {}
+func (e *toyEngine) Sessions() (int, int)   { return int(e.n), int(e.n) }
 
 func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output) error {
 	out.Late.Reset()

@@ -70,7 +70,6 @@ func (c *Collector) Publish(lane uint32, d *schemas.Deltas) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	gauges := c.mu.lanes[lane][:0]
 	for tenant, slots := range d.Tenants {
 		counts := c.mu.counts[tenant]
 		for slot, n := range slots {
@@ -82,6 +81,21 @@ func (c *Collector) Publish(lane uint32, d *schemas.Deltas) {
 			}
 			counts[slot] += n
 		}
+	}
+	c.show(lane, d)
+}
+
+// Show replaces the lane's gauges and counts nothing: a lane that has just been
+// taken over shows what it holds before its first epoch.
+func (c *Collector) Show(lane uint32, d *schemas.Deltas) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.show(lane, d)
+}
+
+func (c *Collector) show(lane uint32, d *schemas.Deltas) {
+	gauges := c.mu.lanes[lane][:0]
+	for _, slots := range d.Tenants {
 		for _, slot := range c.gaugeSlots {
 			gauges = append(gauges, slots[slot])
 		}
