@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/zeebo/xxh3"
 )
 
 // Tenant is a shop: its local day and its reporting currency.
@@ -56,6 +58,25 @@ func NewVocabulary(topics [NumTopics]string, tenants []Tenant, extraTypes, categ
 }
 
 var typeName = regexp.MustCompile(`^[a-z][a-z0-9_.]{0,63}$`)
+
+// Hash identifies everything in the vocabulary that decides what becomes of a
+// record. Epochs can only be repeated under the vocabulary they were planned with.
+func (v *Vocabulary) Hash() uint64 {
+	h := xxh3.New()
+	add := func(parts ...string) {
+		for _, p := range parts {
+			_, _ = h.WriteString(p + "\x00") // never fails
+		}
+		_, _ = h.WriteString("\x01")
+	}
+	add(v.Topics[:]...)
+	for _, t := range v.Tenants {
+		add(append([]string{t.ID, t.Location.String(), t.Currency}, t.Domains...)...)
+	}
+	add(v.Types...)
+	add(v.Categories...)
+	return h.Sum64()
+}
 
 // Batch is the decoded input of one epoch, reused from epoch to epoch.
 type Batch struct {

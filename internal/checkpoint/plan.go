@@ -64,9 +64,11 @@ type Plan struct {
 	CRC       uint32 // of the input records
 	Watermark int64  // Unix ms
 	Transform uint32 // transform version
-	Snapshot  SnapshotRef
-	Done      []TableCount // of the epoch before (done rows: of this epoch); nil: not done yet
-	Ledger    Counts       // of the epoch before (done rows: of this epoch)
+	// Vocabulary is the hash of the tenants, types and categories in force.
+	Vocabulary uint64
+	Snapshot   SnapshotRef
+	Done       []TableCount // of the epoch before (done rows: of this epoch); nil: not done yet
+	Ledger     Counts       // of the epoch before (done rows: of this epoch)
 }
 
 // TableCount says how many rows an epoch has in a table.
@@ -118,6 +120,7 @@ func (p *Plan) Hash() schemas.ID {
 	b = binary.BigEndian.AppendUint32(b, p.CRC)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.Watermark))
 	b = binary.BigEndian.AppendUint32(b, p.Transform)
+	b = binary.BigEndian.AppendUint64(b, p.Vocabulary)
 	b = append(b, p.Identity...)
 	h := xxh3.Hash128(b)
 	var id schemas.ID

@@ -91,7 +91,7 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 func (l *Lane) plan(in *ingest.Input, kind checkpoint.Kind, watermark int64) *checkpoint.Plan {
 	p := &checkpoint.Plan{
 		Lane: l.id, Term: l.term, Seq: l.seq, Epoch: 1, Kind: kind, Identity: l.cfg.Identity, Ranges: in.Ranges, CRC: in.CRC,
-		Watermark: watermark, Transform: uint32(l.deps.Rules.Current), Snapshot: l.snap.acknowledged(),
+		Watermark: watermark, Transform: uint32(l.deps.Rules.Current), Vocabulary: l.deps.Vocabulary.Hash(), Snapshot: l.snap.acknowledged(),
 	}
 	if l.last != nil {
 		p.Epoch, p.Prev = l.last.Epoch+1, l.last.ID
@@ -143,7 +143,7 @@ func (l *Lane) transform(p *checkpoint.Plan, in *ingest.Input) (outcome, error) 
 	if err := l.state.Apply(int(p.Transform), input, l.out); err != nil {
 		return outcome{}, stopf("apply epoch %d: %v", p.Epoch, err)
 	}
-	var got outcome
+	got := outcome{rows: []checkpoint.TableCount{}} // not nil: an epoch without rows is done as well
 	for table := range schemas.NumTables {
 		if n := l.facts(table).Rows(); n > 0 {
 			got.rows = append(got.rows, checkpoint.TableCount{Table: table, Rows: uint32(n)})

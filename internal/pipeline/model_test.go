@@ -196,6 +196,7 @@ type proc struct {
 	w            *world
 	name         string
 	version      int
+	vocabulary   *schemas.Vocabulary
 	salt         uint64 // stands for the session settings of its configuration
 	next         func() (struct{}, bool)
 	kill         func()
@@ -218,7 +219,7 @@ func (p *proc) step() {
 }
 
 func (w *world) spawn(version int) *proc {
-	p := &proc{w: w, name: fmt.Sprintf("w%d(v%d)", len(w.procs)+1, version), version: version, salt: w.salt}
+	p := &proc{w: w, name: fmt.Sprintf("w%d(v%d)", len(w.procs)+1, version), version: version, salt: w.salt, vocabulary: modelVocabulary}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.stop = cancel
 	p.next, p.kill = iter.Pull(func(yield func(struct{}) bool) {
@@ -263,7 +264,7 @@ func (p *proc) newLane() *Lane {
 	// One millisecond of sleep is one step of the schedule; a recovery takes some hundred.
 	cfg.ClaimBackoff = Backoff{Min: 8 * time.Millisecond, Max: 2048 * time.Millisecond}
 	cfg.RetryBackoff = Backoff{Min: 2 * time.Millisecond, Max: 8 * time.Millisecond}
-	voc := modelVocabulary
+	voc := p.vocabulary
 	return NewLane(0, cfg, &fakeSource{p}, Deps{
 		Ledger: &fakeLedger{p}, Facts: &fakeFacts{p}, Publisher: fakePublisher{p},
 		Rules: Rules{

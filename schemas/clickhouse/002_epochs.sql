@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS epochs {{on_cluster}}
     input_crc UInt32 COMMENT 'CRC-32C of the input records',
     watermark Int64 COMMENT 'watermark of the epoch, Unix milliseconds' CODEC(Delta, LZ4),
     transform UInt32 COMMENT 'transform version',
+    vocabulary UInt64 COMMENT 'hash of the configured tenants, types and categories',
     snapshot_epoch UInt64 COMMENT 'snapshot to start recovery from: its epoch, 0 = none' CODEC(Delta, LZ4),
     snapshot_plan_id UUID COMMENT 'snapshot to start recovery from: its plan id',
     has_done Bool COMMENT 'done and the counts are given',
