@@ -16,7 +16,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "seed of the property tests, 0 = from the clock")
-	casesFlag = flag.Int("cases", 1000, "random worlds that the property tests try")
+	casesFlag = flag.Int("cases", 10000, "random worlds that the property tests try")
 )
 
 // world is a random small shop: its clicks and order events, each once.

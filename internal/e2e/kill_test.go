@@ -41,7 +41,7 @@ func TestKill9(t *testing.T) {
 
 		worker := s.startWorker()
 		for n := range *kills {
-			if !pause(t, session+time.Duration(rng.Int64N(int64(session)))) {
+			if !pause(t, session/2+time.Duration(rng.Int64N(int64(session)*5/2))) {
 				break
 			}
 			select {
