@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -51,7 +52,7 @@ func execute(ctx context.Context, args []string, std streams) int {
 		return 0
 	case errors.Is(err, errFailed):
 		return 1
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"): // cobra has no type for it
 		fmt.Fprintf(std.err, "storepulse: %v\nRun 'storepulse --help'.\n", err)
 		return 2
 	}

@@ -87,15 +87,19 @@ func (v *view) draw(s series, now time.Time) {
 	if t := s.max("ecom_complete_until_timestamp_seconds"); t > 0 {
 		until = time.UnixMilli(int64(t * 1000)).UTC().Format("2006-01-02 15:04:05")
 	}
-	fmt.Fprintf(&b, "%4ds  events %.0f (%.0f/s)   lag %.0f   shop time %s UTC\n", int(now.Sub(v.begun).Seconds()), consumed, rate, lag, until)
+	// Lines stay below 80 columns: a wrapped one would break the drawing.
+	fmt.Fprintf(&b, "%4ds  events %.0f (%.0f/s)  lag %.0f  shop time %s UTC\n", int(now.Sub(v.begun).Seconds()), consumed, rate, lag, until)
 	visits := s.sum("ecom_session_stage_total", "stage", "visit")
-	b.WriteString("       sessions  ")
+	names, counts := &strings.Builder{}, &strings.Builder{}
 	for _, stage := range schemas.StageNames[1:] {
 		n := s.sum("ecom_session_stage_total", "stage", stage)
-		fmt.Fprintf(&b, "%s %.0f%s  ", stage, n, share(n, visits))
+		fmt.Fprintf(names, "%13s", strings.TrimSuffix(strings.ReplaceAll(stage, "_to_", " to "), "_start"))
+		fmt.Fprintf(counts, "%13s", strings.TrimSpace(fmt.Sprintf("%.0f %s", n, share(n, visits))))
 	}
-	fmt.Fprintf(&b, "\n       cvr %s   orders %.0f paid %.0f   gmv %s   open sessions %.0f   dead letters %.0f   late %.0f   duplicates %.0f\n",
-		percent(s.sum("ecom_session_stage_total", "stage", "pay"), visits), s.sum("ecom_orders_placed_total"), s.sum("ecom_orders_paid_total"), s.money(),
+	fmt.Fprintf(&b, "%s\n%s\n", names, counts)
+	fmt.Fprintf(&b, "       orders %.0f, paid %.0f  cvr %s  gmv %s\n",
+		s.sum("ecom_orders_placed_total"), s.sum("ecom_orders_paid_total"), percent(s.sum("ecom_session_stage_total", "stage", "pay"), visits), s.money())
+	fmt.Fprintf(&b, "       open sessions %.0f  dead letters %.0f  late %.0f  duplicates %.0f\n",
 		s.sum("ecom_sessions_open"), s.sum("ecom_events_dead_letter_total"), s.sum("ecom_events_late_total"), s.sum("ecom_events_duplicate_total"))
 	if v.live && v.lines > 0 {
 		fmt.Fprintf(v.out, "\033[%dA\033[J", v.lines)
@@ -126,7 +130,7 @@ func share(n, of float64) string {
 	if of == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%.1f%%)", 100*n/of)
+	return fmt.Sprintf("%.1f%%", 100*n/of)
 }
 
 func percent(n, of float64) string {

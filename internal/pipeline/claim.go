@@ -14,7 +14,7 @@ import (
 // claim makes this worker the lane's owner: docs/design.md, section 3, Claim.
 func (l *Lane) claim(ctx context.Context) error {
 	led := l.deps.Ledger
-	l.term, l.seq = 0, 0
+	l.term, l.seq = 0, 1
 	l.deps.Metrics.claimed()
 
 	// 1. A program that cannot run the last plan stops here, before it fences

@@ -93,6 +93,7 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 		}
 		l.Leave()
 		if ctx.Err() != nil {
+			l.log.Warn("epoch in hand abandoned, the next owner finishes it", "cause", err)
 			return nil
 		}
 		d := l.wait.next()
@@ -276,12 +277,15 @@ func boundAfter(ctx context.Context, d time.Duration) (context.Context, context.
 // retry repeats f as long as it was definitely not applied.
 func (l *Lane) retry(ctx context.Context, what string, f func() error) error {
 	wait := newBackoff(l.cfg.RetryBackoff, l.deps)
-	for {
+	for try := 1; ; try++ {
 		err := f()
 		if err == nil || !errors.Is(err, sink.ErrNotApplied) {
 			return err
 		}
 		l.deps.Metrics.retried(what)
+		if try&(try-1) == 0 { // an outage is said once, then ever less often
+			l.log.Warn("the store does not take a write now, the lane waits for it", "what", what, "try", try, "cause", err)
+		}
 		if l.deps.Sleep(ctx, wait.next()) != nil {
 			return fmt.Errorf("%s: gave up at the stop bound: %w", what, err)
 		}
