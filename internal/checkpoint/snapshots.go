@@ -20,7 +20,9 @@ const kept = 3
 // SaveSnapshot inserts a state and then drops those before the last three. Only
 // the insert decides the outcome: a drop that fails leaves a snapshot more.
 func (s *Store) SaveSnapshot(ctx context.Context, sn *Snapshot) error {
-	token := fmt.Sprintf("%s/%d/%d/%x/snapshots", s.pipeline, sn.Lane, sn.Epoch, sn.Plan)
+	// With the term: before the first epoch two owners may save different states
+	// under the same reference, and the newer one counts.
+	token := fmt.Sprintf("%s/%d/%d/%d/%x/snapshots", s.pipeline, sn.Lane, sn.Term, sn.Epoch, sn.Plan)
 	err := s.c.InsertColumns(ctx, s.queryID(sn.Lane, sn.Term), token, "snapshots", 1, []clickhouse.Column{
 		u32("lane", sn.Lane), u64("term", sn.Term), u64("epoch", sn.Epoch), id("plan_id", sn.Plan),
 		{Name: "body", Type: "String", Data: clickhouse.AppendString(nil, sn.Body)},

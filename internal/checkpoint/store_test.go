@@ -287,3 +287,22 @@ func TestDrainWaitsForAnInsertThatBeganBeforeTheFence(t *testing.T) {
 	}
 	others()
 }
+
+// TestTheNewerOwnersEmptyStateCounts: before the first epoch two owners may
+// save different states under the same reference.
+func TestTheNewerOwnersEmptyStateCounts(t *testing.T) {
+	s, _ := newStore(t)
+	ctx := t.Context()
+	for term, body := range []string{"settings of the first", "settings of the second"} {
+		if err := s.Claim(ctx, 4, uint64(term+1), "w", 4); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SaveSnapshot(ctx, &checkpoint.Snapshot{Lane: 4, Term: uint64(term + 1), Body: []byte(body)}); err != nil {
+			t.Fatal(err)
+		}
+		sn, err := s.LoadSnapshot(ctx, 4, checkpoint.SnapshotRef{})
+		if err != nil || sn == nil || string(sn.Body) != body {
+			t.Fatalf("after owner %d: got %v, %v, want %q", term+1, sn, err, body)
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/internal/produce"
+)
+
+// TestSettingsChangeAfterACrash: what was planned under the old session gap is
+// finished under it, the new gap begins at a snapshot of its own, and what a
+// record becomes cannot change in between.
+func TestSettingsChangeAfterACrash(t *testing.T) {
+	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+		s := newShop(t, addr, session, 2)
+		worker := s.startWorker()
+		g := gen.New(gen.Settings{Seed: 5, Start: time.Date(2026, 11, 10, 18, 0, 0, 0, time.UTC), Rate: 5, FlatDay: true, MaxEvents: 20_000})
+		events := s.feed(t.Context(), g, produce.Pace{})
+		worker.await(t, "lane starts")
+		pause(t, time.Second)
+		worker.kill()
+
+		p := s.startEnv(append(s.env(), "STOREPULSE_EVENTS_EXTRA_TYPES=wish"), "run", "--drain")
+		<-p.done
+		if text := p.log.String(); p.err == nil || !strings.Contains(text, "planned under another configuration") {
+			t.Errorf("other event types after a crash: %v, want a refusal\n%s", p.err, p.log.tail(20))
+		}
+
+		p = s.startEnv(append(s.env(), "STOREPULSE_TRANSFORM_SESSION_GAP=10m"), "run", "--drain")
+		p.wait(t, time.Minute)
+		if !strings.Contains(p.log.String(), "session settings changed") {
+			t.Errorf("the new gap was not put in force\n%s", p.log.tail(20))
+		}
+		s.verify(events)
+		s.start("status").wait(t, time.Minute)
+	})
+}
