@@ -55,22 +55,29 @@ func (in *Input) seal() {
 	}
 }
 
+// checksum goes on from crc over the records. Small pieces are gathered first:
+// a call of the CRC costs more than copying a record.
 func checksum(crc uint32, records []schemas.Record) uint32 {
-	var head [12]byte
+	b := make([]byte, 0, 4<<10)
 	for i := range records {
 		r := &records[i]
-		binary.BigEndian.PutUint64(head[:], uint64(r.Offset))
-		binary.BigEndian.PutUint32(head[8:], lengthOf(r.Key))
-		crc = crc32.Update(crc, castagnoli, head[:])
-		crc = crc32.Update(crc, castagnoli, r.Key)
-		binary.BigEndian.PutUint32(head[:], lengthOf(r.Value))
-		crc = crc32.Update(crc, castagnoli, head[:4])
-		crc = crc32.Update(crc, castagnoli, r.Value)
-		binary.BigEndian.PutUint32(head[:], lengthOf(r.Headers))
-		crc = crc32.Update(crc, castagnoli, head[:4])
-		crc = crc32.Update(crc, castagnoli, r.Headers)
+		crc, b = gather(crc, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(b, uint64(r.Offset)), lengthOf(r.Key)), r.Key)
+		crc, b = gather(crc, binary.BigEndian.AppendUint32(b, lengthOf(r.Value)), r.Value)
+		crc, b = gather(crc, binary.BigEndian.AppendUint32(b, lengthOf(r.Headers)), r.Headers)
 	}
-	return crc
+	return crc32.Update(crc, castagnoli, b)
+}
+
+// gather adds v to what is held, leaving room for the lengths that follow it.
+func gather(crc uint32, b, v []byte) (uint32, []byte) {
+	if len(b)+len(v)+16 <= cap(b) {
+		return crc, append(b, v...)
+	}
+	crc = crc32.Update(crc, castagnoli, b)
+	if b = b[:0]; len(v)+16 <= cap(b) {
+		return crc, append(b, v...)
+	}
+	return crc32.Update(crc, castagnoli, v), b
 }
 
 func lengthOf(b []byte) uint32 {

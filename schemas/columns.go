@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -14,6 +15,8 @@ import (
 type Column interface {
 	Reset()
 	Len() int
+	// Reserve makes room for n more rows, the bytes of strings excepted.
+	Reserve(n int)
 	// Keep drops every row whose entry in keep is false, in place.
 	Keep(keep []bool)
 	// Arrow wraps the rows as an array of the given type.
@@ -34,6 +37,9 @@ type ID [16]byte
 func (c *Fixed[T]) Append(v T) { *c = append(*c, v) }
 func (c *Fixed[T]) Reset()     { *c = (*c)[:0] }
 func (c *Fixed[T]) Len() int   { return len(*c) }
+
+// Reserve makes room for n more rows.
+func (c *Fixed[T]) Reserve(n int) { *c = slices.Grow(*c, n) }
 
 func (c *Fixed[T]) Keep(keep []bool) {
 	s, n := *c, 0
@@ -56,6 +62,7 @@ type NullTimes []int64
 func (c *NullTimes) Append(v int64)   { *c = append(*c, v) }
 func (c *NullTimes) Reset()           { *c = (*c)[:0] }
 func (c *NullTimes) Len() int         { return len(*c) }
+func (c *NullTimes) Reserve(n int)    { *c = slices.Grow(*c, n) }
 func (c *NullTimes) Keep(keep []bool) { (*Fixed[int64])(c).Keep(keep) }
 
 func (c *NullTimes) Arrow(t arrow.DataType) arrow.Array {
@@ -100,6 +107,7 @@ func (c *Strings) start() {
 func (c *Strings) At(i int) []byte { return c.Data[c.Offsets[i]:c.Offsets[i+1]] }
 func (c *Strings) Reset()          { c.Offsets, c.Data = c.Offsets[:0], c.Data[:0] }
 func (c *Strings) Len() int        { return max(0, len(c.Offsets)-1) }
+func (c *Strings) Reserve(n int)   { c.Offsets = slices.Grow(c.Offsets, n+1) }
 
 func (c *Strings) Keep(keep []bool) {
 	n, end := 0, int32(0)
@@ -133,6 +141,7 @@ type Dict struct {
 func (c *Dict) Append(v uint8)   { c.Index = append(c.Index, v) }
 func (c *Dict) Reset()           { c.Index = c.Index[:0] }
 func (c *Dict) Len() int         { return len(c.Index) }
+func (c *Dict) Reserve(n int)    { c.Index = slices.Grow(c.Index, n) }
 func (c *Dict) Keep(keep []bool) { (*Fixed[uint8])(&c.Index).Keep(keep) }
 
 func (c *Dict) Arrow(t arrow.DataType) arrow.Array {
@@ -162,6 +171,9 @@ func (c *Lists) Append(v []uint64) {
 
 func (c *Lists) Reset()   { c.Offsets, c.Values = c.Offsets[:0], c.Values[:0] }
 func (c *Lists) Len() int { return max(0, len(c.Offsets)-1) }
+
+// Reserve makes room for n more rows.
+func (c *Lists) Reserve(n int) { c.Offsets = slices.Grow(c.Offsets, n+1) }
 
 func (c *Lists) Keep(keep []bool) {
 	n, end := 0, int32(0)

@@ -92,6 +92,21 @@ func NewBatch(v *Vocabulary) *Batch {
 	return &Batch{Events: NewEvents(v), Orders: NewOrders(v), Items: NewOrderItems(v), Letters: NewLetters(v)}
 }
 
+// Reserve makes room for so many records of each topic, so that a new batch
+// does not grow step by step.
+func (b *Batch) Reserve(clicks, orders int) {
+	for _, cols := range [][]Column{b.Events.Columns(), b.Events.side()} {
+		for _, c := range cols {
+			c.Reserve(clicks)
+		}
+	}
+	for _, cols := range [][]Column{b.Orders.Columns(), b.Orders.side()} {
+		for _, c := range cols {
+			c.Reserve(orders)
+		}
+	}
+}
+
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Events.Reset()

@@ -129,6 +129,7 @@ func (l *Lane) sayDone(ctx context.Context) error {
 // decode turns the input's records into the batch.
 func (l *Lane) decode(in *ingest.Input) {
 	l.batch.Reset()
+	l.batch.Reserve(len(in.Records[schemas.Clickstream]), len(in.Records[schemas.OrdersTopic]))
 	for t := range in.Records {
 		for i := range in.Records[t] {
 			l.dec.Decode(schemas.Topic(t), &in.Records[t][i], l.batch)
