@@ -34,7 +34,7 @@ test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts 
 	trap 'tools/kafka/kafka.sh stop' EXIT; \
 	export STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1; \
 	{ $(GO) test -json -count=1 -timeout 10m ./ingest/... ; \
-	  $(GO) test -json -count=1 -timeout 15m -run 'TestKill9|TestBadRecords|TestRefusals' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
+	  $(GO) test -json -count=1 -timeout 15m -run 'TestKill9|TestBadRecords|TestRefusals|TestTopicCreatedAgain' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
 lint: ## formatting, vet, staticcheck and the house rules
 	@files=$$($(GO) tool gofumpt -l .); if [ -n "$$files" ]; then \

@@ -17,6 +17,8 @@ import (
 type Assignment struct {
 	Generation int32
 	Lanes      []uint32 // ascending; empty when there are more workers than lanes
+	Partitions uint32   // of each topic
+	Identity   string   // of the two topics: a topic that was created again has another
 	// Commit tells Kafka how far a lane is, for lag tools only: nothing is
 	// ever resumed from it. It fails once the generation has ended.
 	Commit func(ctx context.Context, lane uint32, p schemas.Positions) error
@@ -32,6 +34,9 @@ type Assignment struct {
 func (c *Client) Run(ctx context.Context, run func(ctx context.Context, a Assignment) error) error {
 	for tries := 0; ; tries++ {
 		_, err := c.Check(ctx)
+		if err == nil {
+			err = c.identify(ctx)
+		}
 		if err == nil {
 			break
 		}
@@ -145,7 +150,7 @@ func (c *Client) assignment(gen *kafka.Generation) (Assignment, error) {
 		}
 	}
 	return Assignment{
-		Generation: gen.ID, Lanes: lanes[0],
+		Generation: gen.ID, Lanes: lanes[0], Partitions: c.Partitions(), Identity: c.identity,
 		Commit: func(ctx context.Context, lane uint32, p schemas.Positions) error {
 			return c.commit(ctx, gen.ID, gen.MemberID, lane, p)
 		},

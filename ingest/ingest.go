@@ -52,6 +52,7 @@ type Client struct {
 	chunks    sync.Pool
 	slabs     sync.Pool // of *[]schemas.Record
 
+	identity     string // of Run
 	misrouteWarn throttle
 
 	partitions atomic.Int32 // of each topic, 0 until Check has seen them

@@ -37,6 +37,17 @@ func (c *Client) TopicIDs(ctx context.Context) ([schemas.NumTopics]schemas.ID, e
 	return ids, nil
 }
 
+// identify keeps names and ids of the topics for the assignments to come.
+func (c *Client) identify(ctx context.Context) error {
+	ids, err := c.TopicIDs(ctx)
+	if err != nil {
+		return err
+	}
+	names := c.cfg.Kafka.Topics.list()
+	c.identity = fmt.Sprintf("%s#%x+%s#%x", names[0], ids[0], names[1], ids[1])
+	return nil
+}
+
 // topicIDMessage is a Metadata request of version 10, the first that answers
 // with ids; kafka-go's own ends at 8.
 type topicIDMessage struct {

@@ -57,7 +57,7 @@ func newStack(cfg config.Config, log *slog.Logger) (*stack, error) {
 	settings := cfg.Transform()
 	lanes := cfg.Lanes()
 	lanes.Worker = workerName()
-	s.worker = pipeline.NewWorker(lanes, s.kafka.Run, func(lane uint32) pipeline.Source { return s.kafka.Lane(lane) }, s.kafka.Partitions, pipeline.Deps{
+	s.worker = pipeline.NewWorker(lanes, s.kafka.Run, func(lane uint32) pipeline.Source { return s.kafka.Lane(lane) }, pipeline.Deps{
 		Ledger: checkpoint.NewStore(s.store, cfg.Pipeline.ID), Facts: s.store, Publisher: business,
 		Rules: pipeline.Rules{
 			Current: transform.Version,

@@ -102,7 +102,6 @@ func (c Config) ClickHouse() clickhouse.Config {
 // half the session timeout: heartbeats stop while it finishes.
 func (c Config) Lanes() pipeline.Config {
 	p := c.Pipeline
-	p.Identity = c.Kafka.Topics.Clickstream + "+" + c.Kafka.Topics.Orders
 	p.StopBound = c.Kafka.SessionTimeout * 2 / 5
 	return p
 }

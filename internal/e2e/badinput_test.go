@@ -79,22 +79,6 @@ func (s *shop) produce(topic string, values []string) {
 
 // TestRefusals: what cannot work is said on the first screen, with a remedy.
 func TestRefusals(t *testing.T) {
-	fails := func(t *testing.T, p *process, want ...string) {
-		t.Helper()
-		select {
-		case <-p.done:
-		case <-time.After(time.Minute):
-			t.Fatalf("still running\n%s", p.log.tail(30))
-		}
-		if p.err == nil {
-			t.Fatalf("it succeeded\n%s", p.log.tail(30))
-		}
-		for _, text := range want {
-			if !strings.Contains(p.log.String(), text) {
-				t.Errorf("it does not say %q:\n%s", text, p.log.tail(30))
-			}
-		}
-	}
 	t.Run("configuration", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "bad.yaml")
 		if err := os.WriteFile(file, []byte("kafka:\n  brokers: [\"localhost:9092\"]\n  session_timeout: 10ms\n  colour: red\nsink:\n  clickhouse:\n    url: ftp://x\n"), 0o600); err != nil {
@@ -127,4 +111,22 @@ func TestRefusals(t *testing.T) {
 			fails(t, s.start("run"), "127.0.0.1:1", "sink.clickhouse.url")
 		})
 	})
+}
+
+// fails waits for the process to fail, and looks for what it must say.
+func fails(t *testing.T, p *process, want ...string) {
+	t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(time.Minute):
+		t.Fatalf("still running\n%s", p.log.tail(30))
+	}
+	if p.err == nil {
+		t.Fatalf("it succeeded\n%s", p.log.tail(30))
+	}
+	for _, text := range want {
+		if !strings.Contains(p.log.String(), text) {
+			t.Errorf("it does not say %q:\n%s", text, p.log.tail(30))
+		}
+	}
 }

@@ -148,7 +148,7 @@ func (l *Lane) adopt(ctx context.Context) error {
 // sameTopic refuses a lane whose log is not the one the ledger speaks of.
 func (l *Lane) sameTopic(head *checkpoint.Plan, end schemas.Positions) error {
 	if head.Identity != l.cfg.Identity {
-		return stopf("the ledger was written for topics %q, this program reads %q: point it at the old topics, or at an empty database", head.Identity, l.cfg.Identity)
+		return stopf("the ledger was written for topics %s, these are %s: a topic was deleted and created again, or kafka.topics was changed; an operator must decide: restore the topics, or start with an empty database", head.Identity, l.cfg.Identity)
 	}
 	for t, r := range head.Ranges {
 		if end[t] < r.End {

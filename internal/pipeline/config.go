@@ -12,7 +12,7 @@ type Config struct {
 	ID            string        `yaml:"id"`             // names the pipeline in every token and query id; never the build version
 	SnapshotEvery time.Duration `yaml:"snapshot_every"` // how often a lane saves its state
 
-	Identity       string        `yaml:"-"` // topic identity: names of the topics
+	Identity       string        `yaml:"-"` // of the two topics: names and ids
 	Worker         string        `yaml:"-"` // shown in lanes
 	Partitions     uint32        `yaml:"-"` // of each topic
 	StopBound      time.Duration `yaml:"-"` // an epoch in hand may take this long after a revoke; well below the session timeout

@@ -20,11 +20,10 @@ type Group func(ctx context.Context, run func(ctx context.Context, a ingest.Assi
 // keeps a lane's state between generations: a lane that comes back goes on
 // without a claim, because the fence would refuse it had anybody else claimed it.
 type Worker struct {
-	cfg        Config
-	deps       Deps
-	group      Group
-	source     func(lane uint32) Source
-	partitions func() uint32
+	cfg    Config
+	deps   Deps
+	group  Group
+	source func(lane uint32) Source
 
 	drain   atomic.Bool
 	drained atomic.Bool
@@ -38,10 +37,9 @@ type Worker struct {
 	}
 }
 
-// NewWorker prepares a worker; Run starts it. partitions tells how many each
-// topic has, once the group runs.
-func NewWorker(cfg Config, group Group, source func(lane uint32) Source, partitions func() uint32, deps Deps) *Worker {
-	w := &Worker{cfg: cfg, deps: deps, group: group, source: source, partitions: partitions, lanes: map[uint32]*Lane{}}
+// NewWorker prepares a worker; Run starts it.
+func NewWorker(cfg Config, group Group, source func(lane uint32) Source, deps Deps) *Worker {
+	w := &Worker{cfg: cfg, deps: deps, group: group, source: source, lanes: map[uint32]*Lane{}}
 	w.mu.running, w.mu.stopped = map[uint32]*Lane{}, map[uint32]error{}
 	return w
 }
@@ -91,7 +89,7 @@ func (w *Worker) generation(ctx context.Context, a ingest.Assignment) {
 		l := w.lanes[id]
 		if l == nil {
 			cfg := w.cfg
-			cfg.Partitions = w.partitions()
+			cfg.Partitions, cfg.Identity = a.Partitions, a.Identity
 			l = NewLane(id, cfg, w.source(id), w.deps)
 			w.lanes[id] = l
 		}
