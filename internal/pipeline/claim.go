@@ -238,7 +238,7 @@ func (l *Lane) rerun(ctx context.Context, p *checkpoint.Plan, want []checkpoint.
 	if !l.deps.Rules.Runs(int(p.Transform)) {
 		return stopf("epoch %d was made with transform version %d, this program runs version %d: start a release that runs both", p.Epoch, p.Transform, l.deps.Rules.Current)
 	}
-	if p.Vocabulary != l.deps.Vocabulary.Hash() {
+	if p.Vocabulary != l.vocabulary {
 		return stopf("epoch %d must be repeated and was planned under another configuration of tenants, events.extra_types, events.categories or topics: put the former one back, let `storepulse run --drain` finish, then change it", p.Epoch)
 	}
 	in, err := l.reread(ctx, p, start)

@@ -91,7 +91,7 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 func (l *Lane) plan(in *ingest.Input, kind checkpoint.Kind, watermark int64) *checkpoint.Plan {
 	p := &checkpoint.Plan{
 		Lane: l.id, Term: l.term, Seq: l.seq, Epoch: 1, Kind: kind, Identity: l.cfg.Identity, Ranges: in.Ranges, CRC: in.CRC,
-		Watermark: watermark, Transform: uint32(l.deps.Rules.Current), Vocabulary: l.deps.Vocabulary.Hash(), Snapshot: l.snap.acknowledged(),
+		Watermark: watermark, Transform: uint32(l.deps.Rules.Current), Vocabulary: l.vocabulary, Snapshot: l.snap.acknowledged(),
 	}
 	if l.last != nil {
 		p.Epoch, p.Prev = l.last.Epoch+1, l.last.ID

@@ -26,6 +26,8 @@ type Lane struct {
 	src  Source
 	dec  Decoder
 
+	vocabulary uint64 // its hash: stands in every plan
+
 	batch *schemas.Batch
 	out   *transform.Output
 
@@ -64,7 +66,7 @@ var errLost = errors.New("another worker claimed the lane at the same time")
 // NewLane prepares a lane; it reads and writes nothing before Run.
 func NewLane(id uint32, cfg Config, src Source, deps Deps) *Lane {
 	return &Lane{
-		id: id, cfg: cfg, deps: deps, src: src, dec: deps.Decoder(), log: deps.Log.With("lane", id),
+		id: id, cfg: cfg, deps: deps, src: src, dec: deps.Decoder(), vocabulary: deps.Vocabulary.Hash(), log: deps.Log.With("lane", id),
 		batch: schemas.NewBatch(deps.Vocabulary), out: transform.NewOutput(deps.Vocabulary, deps.Register),
 		draining: new(atomic.Bool), wait: newBackoff(cfg.ClaimBackoff, deps),
 	}
