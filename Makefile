@@ -9,6 +9,7 @@ GO ?= go
 PKGS ?= ./...
 DURATION ?=
 FUZZTIME ?= 10s
+FUZZ ?= .
 KAFKA_ADDR := 127.0.0.1:19092
 # What test-kafka runs, and a test that is only the body of another one's process.
 ELSEWHERE := ^TestParentProcess$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
@@ -46,12 +47,8 @@ lint: ## formatting, vet, staticcheck and the house rules
 bench: ## CPU-seconds per million events, stage by stage; also in build/bench.json
 	$(GO) run ./bench -json build/bench.json
 
-fuzz: ## every fuzz target for FUZZTIME each
-	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r dir; do \
-		for target in $$(grep -h '^func Fuzz' $$dir/*_test.go | sed 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/'); do \
-			echo "fuzz $$dir $$target for $(FUZZTIME)"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime '$(FUZZTIME)' -fuzzminimizetime 10x "$$dir" < /dev/null; \
-		done; done
+fuzz: ## every fuzz target for FUZZTIME each (FUZZ=RecordBatch FUZZTIME=10000000x)
+	@tools/fuzz.sh '$(FUZZ)' '$(FUZZTIME)'
 
 generate: ## files made from Go: docs/metrics.md from the register of metrics
 	$(GO) test ./sink/prom -run '^TestMetricsPage$$' -update
