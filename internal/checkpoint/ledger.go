@@ -23,7 +23,8 @@ func (s *Store) WritePlan(ctx context.Context, p *Plan) error {
 		str("kind", KindNames[p.Kind]), str("identity", p.Identity),
 		i64("clickstream_start", p.Ranges[schemas.Clickstream].Start), i64("clickstream_end", p.Ranges[schemas.Clickstream].End),
 		i64("orders_start", p.Ranges[schemas.OrdersTopic].Start), i64("orders_end", p.Ranges[schemas.OrdersTopic].End),
-		u32("input_crc", p.CRC), i64("watermark", p.Watermark), u32("transform", p.Transform), u64("vocabulary", p.Vocabulary),
+		u32("input_crc", p.CRC), i64("watermark", p.Watermark),
+		i64s("clickstream_copies", p.Copies[schemas.Clickstream]), i64s("orders_copies", p.Copies[schemas.OrdersTopic]), u32("transform", p.Transform), u64("vocabulary", p.Vocabulary),
 		u64("snapshot_epoch", p.Snapshot.Epoch), id("snapshot_plan_id", p.Snapshot.Plan),
 		{Name: "has_done", Type: "Bool", Data: []byte{flag(p.Done != nil)}},
 		doneColumn(p.Done),
@@ -76,7 +77,7 @@ func doneColumn(done []TableCount) clickhouse.Column {
 }
 
 const planColumns = `lane, term, seq, epoch, plan_id, prev_plan_id, kind, identity,
-	clickstream_start, clickstream_end, orders_start, orders_end, input_crc, watermark, transform, vocabulary,
+	clickstream_start, clickstream_end, orders_start, orders_end, input_crc, watermark, clickstream_copies, orders_copies, transform, vocabulary,
 	snapshot_epoch, snapshot_plan_id, has_done, done,
 	clickstream_facts, clickstream_duplicates, clickstream_letters, clickstream_tombstones, clickstream_late, clickstream_lost, clickstream_absent,
 	orders_facts, orders_duplicates, orders_letters, orders_tombstones, orders_late, orders_lost, orders_absent`
@@ -88,10 +89,11 @@ func scanPlan(rows driver.Rows) (Plan, error) {
 		kind             string
 		hasDone          bool
 		done             map[string]uint32
+		copies           [schemas.NumTopics][]int64
 		click, order     = &p.Ranges[schemas.Clickstream], &p.Ranges[schemas.OrdersTopic]
 		dest             = []any{
 			&p.Lane, &p.Term, &p.Seq, &p.Epoch, &plan, &prev, &kind, &p.Identity, &click.Start, &click.End, &order.Start, &order.End,
-			&p.CRC, &p.Watermark, &p.Transform, &p.Vocabulary, &p.Snapshot.Epoch, &snap, &hasDone, &done,
+			&p.CRC, &p.Watermark, &copies[schemas.Clickstream], &copies[schemas.OrdersTopic], &p.Transform, &p.Vocabulary, &p.Snapshot.Epoch, &snap, &hasDone, &done,
 		}
 	)
 	for t := range schemas.NumTopics {
@@ -101,6 +103,11 @@ func scanPlan(rows driver.Rows) (Plan, error) {
 	}
 	if err := rows.Scan(dest...); err != nil {
 		return p, err
+	}
+	for t, list := range copies {
+		if len(list) > 0 { // no copies are nil, as the planner has it
+			p.Copies[t] = list
+		}
 	}
 	p.ID, p.Prev, p.Snapshot.Plan = schemas.ID(plan), schemas.ID(prev), schemas.ID(snap)
 	k := slices.Index(KindNames, kind)

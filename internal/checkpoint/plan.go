@@ -17,33 +17,44 @@ import (
 type Kind uint8
 
 const (
-	KindPlan    Kind = iota // an ordinary epoch, also an idle one with empty ranges
-	KindGap                 // ranges the log no longer has: lost_to_retention
-	KindDone                // repeats the last plan and says that it is done
-	KindGapDone             // repeats the last gap and says that it is done
+	KindPlan        Kind = iota // an ordinary epoch, also an idle one with empty ranges
+	KindGap                     // ranges the log no longer has: lost_to_retention
+	KindDone                    // repeats the last plan and says that it is done
+	KindGapDone                 // repeats the last gap and says that it is done
+	KindRebuild                 // empty ranges: sessions around late events written anew
+	KindRebuildDone             // repeats the last rebuild and says that it is done
 )
 
 // KindNames are the stored values.
-var KindNames = []string{"plan", "gap", "done", "gap_done"}
+var KindNames = []string{"plan", "gap", "done", "gap_done", "rebuild", "rebuild_done"}
 
 // Done says that the row speaks of its own epoch as finished.
-func (k Kind) Done() bool { return k == KindDone || k == KindGapDone }
+func (k Kind) Done() bool { return k == KindDone || k == KindGapDone || k == KindRebuildDone }
 
 // Gap says that the epoch's ranges were lost to retention.
 func (k Kind) Gap() bool { return k == KindGap || k == KindGapDone }
 
+// Rebuild says that the epoch writes sessions around late events anew.
+func (k Kind) Rebuild() bool { return k == KindRebuild || k == KindRebuildDone }
+
 // WithDone is the kind of the row that says the epoch is done.
 func (k Kind) WithDone() Kind {
-	if k.Gap() {
+	switch {
+	case k.Gap():
 		return KindGapDone
+	case k.Rebuild():
+		return KindRebuildDone
 	}
 	return KindDone
 }
 
 // WithoutDone is the kind of the plan itself.
 func (k Kind) WithoutDone() Kind {
-	if k.Gap() {
+	switch {
+	case k.Gap():
 		return KindGap
+	case k.Rebuild():
+		return KindRebuild
 	}
 	return KindPlan
 }
@@ -63,6 +74,9 @@ type Plan struct {
 	Ranges    schemas.Ranges
 	CRC       uint32 // of the input records
 	Watermark int64  // Unix ms
+	// Copies are the offsets, ascending, of records whose event stands in the
+	// tables already and which the state could not recognise: part of the input.
+	Copies    [schemas.NumTopics][]int64
 	Transform uint32 // transform version
 	// Vocabulary is the hash of the tenants, types and categories in force.
 	Vocabulary uint64
@@ -108,11 +122,14 @@ func (p *Plan) Hash() schemas.ID {
 	b = binary.BigEndian.AppendUint32(b, p.Lane)
 	b = binary.BigEndian.AppendUint64(b, p.Epoch)
 	b = append(b, p.Prev[:]...)
-	gap := byte(0)
-	if p.Kind.Gap() {
-		gap = 1
+	kind := byte(0)
+	switch {
+	case p.Kind.Gap():
+		kind = 1
+	case p.Kind.Rebuild():
+		kind = 2
 	}
-	b = append(b, gap)
+	b = append(b, kind)
 	for _, r := range p.Ranges {
 		b = binary.BigEndian.AppendUint64(b, uint64(r.Start))
 		b = binary.BigEndian.AppendUint64(b, uint64(r.End))
@@ -122,6 +139,17 @@ func (p *Plan) Hash() schemas.ID {
 	b = binary.BigEndian.AppendUint32(b, p.Transform)
 	b = binary.BigEndian.AppendUint64(b, p.Vocabulary)
 	b = append(b, p.Identity...)
+	// Nothing for none: plans of before there were copies keep their ids.
+	for t, list := range p.Copies {
+		if len(list) == 0 {
+			continue
+		}
+		b = append(b, 0, byte(t))
+		b = binary.BigEndian.AppendUint64(b, uint64(len(list)))
+		for _, offset := range list {
+			b = binary.BigEndian.AppendUint64(b, uint64(offset))
+		}
+	}
 	h := xxh3.Hash128(b)
 	var id schemas.ID
 	binary.BigEndian.PutUint64(id[:8], h.Hi)

@@ -104,6 +104,15 @@ func i64(name string, v int64) clickhouse.Column {
 	return clickhouse.Column{Name: name, Type: "Int64", Data: binary.LittleEndian.AppendUint64(nil, uint64(v))}
 }
 
+// i64s is one row of Array(Int64): the end of the row, then the values.
+func i64s(name string, values []int64) clickhouse.Column {
+	data := binary.LittleEndian.AppendUint64(nil, uint64(len(values)))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint64(data, uint64(v))
+	}
+	return clickhouse.Column{Name: name, Type: "Array(Int64)", Data: data}
+}
+
 func str(name, v string) clickhouse.Column {
 	return clickhouse.Column{Name: name, Type: "String", Data: clickhouse.AppendString(nil, v)}
 }

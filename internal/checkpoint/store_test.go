@@ -127,6 +127,7 @@ func TestTheLedgerGivesPlansBackAlongTheirChain(t *testing.T) {
 	}
 	three := plan(2, 1, 3, two.ID)
 	three.Kind = checkpoint.KindGap
+	three.Copies = [schemas.NumTopics][]int64{{300, 302}, nil}
 	three.ID = three.Hash()
 	write(t, s, three)
 	four := plan(2, 2, 4, three.ID)
@@ -156,7 +157,15 @@ func TestTheLedgerGivesPlansBackAlongTheirChain(t *testing.T) {
 	}
 	// The plan after the done row says it once more; the chain wants the plan itself.
 	five := plan(2, 4, 5, four.ID)
+	five.Kind, five.Copies = checkpoint.KindRebuild, [schemas.NumTopics][]int64{nil, {50}}
+	five.ID = five.Hash()
 	write(t, s, five)
+	if head, err = s.Head(ctx, 4); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(head, &five); d != "" {
+		t.Errorf("head of a rebuild (-got, +want):\n%s", d)
+	}
 	if chain, err = s.Chain(ctx, 4, &five, 4); err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +178,40 @@ func TestTheLedgerGivesPlansBackAlongTheirChain(t *testing.T) {
 	}
 	if term, err := s.MaxTerm(ctx, 4); err != nil || term != 2 {
 		t.Errorf("greatest term: %d, %v", term, err)
+	}
+}
+
+// A plan's id covers what decides the facts. The id of a plan without copies is
+// pinned: tokens and ledgers of earlier releases hold such ids.
+func TestPlanIDs(t *testing.T) {
+	base := plan(1, 1, 3, schemas.ID{1})
+	if got := fmt.Sprintf("%x", base.Hash()); got != "d3ec8406c684df14e2bf677604a5fc13" {
+		t.Errorf("id of a plan without copies: %s", got)
+	}
+	seen := map[schemas.ID]string{base.Hash(): "base"}
+	for name, change := range map[string]func(p *checkpoint.Plan){
+		"gap":               func(p *checkpoint.Plan) { p.Kind = checkpoint.KindGap },
+		"rebuild":           func(p *checkpoint.Plan) { p.Kind = checkpoint.KindRebuild },
+		"a copied click":    func(p *checkpoint.Plan) { p.Copies[schemas.Clickstream] = []int64{7} },
+		"a copied order":    func(p *checkpoint.Plan) { p.Copies[schemas.OrdersTopic] = []int64{7} },
+		"two copied clicks": func(p *checkpoint.Plan) { p.Copies[schemas.Clickstream] = []int64{7, 8} },
+		"one of each":       func(p *checkpoint.Plan) { p.Copies = [schemas.NumTopics][]int64{{7}, {8}} },
+		"watermark":         func(p *checkpoint.Plan) { p.Watermark++ },
+	} {
+		p := base
+		change(&p)
+		if other := seen[p.Hash()]; other != "" {
+			t.Errorf("%s has the id of %s", name, other)
+		}
+		seen[p.Hash()] = name
+	}
+	for kind := range checkpoint.KindNames {
+		k := checkpoint.Kind(kind)
+		p, done := base, base
+		p.Kind, done.Kind = k.WithoutDone(), k.WithDone()
+		if p.Hash() != done.Hash() || p.Kind.Done() || !done.Kind.Done() || p.Kind.Gap() != done.Kind.Gap() || p.Kind.Rebuild() != done.Kind.Rebuild() {
+			t.Errorf("%s: %s and %s do not belong together", checkpoint.KindNames[k], checkpoint.KindNames[p.Kind], checkpoint.KindNames[done.Kind])
+		}
 	}
 }
 

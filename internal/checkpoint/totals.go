@@ -37,7 +37,7 @@ const doneEpochs = `
 	SELECT lane, if(own, epoch, toUInt64(epoch - 1)) AS e, if(own, plan_id, prev_plan_id) AS p, max(seq) AS said,
 		any(clickstream_facts) AS cf, any(clickstream_duplicates) AS cd, any(clickstream_letters) AS cl, any(clickstream_tombstones) AS ct, any(clickstream_lost) AS co, any(clickstream_absent) AS ca,
 		any(orders_facts) AS of, any(orders_duplicates) AS od, any(orders_letters) AS ol, any(orders_tombstones) AS ot, any(orders_lost) AS oo, any(orders_absent) AS oa
-	FROM (SELECT *, kind IN ('done', 'gap_done') AS own FROM epochs) WHERE has_done GROUP BY lane, e, p`
+	FROM (SELECT *, kind IN ('done', 'gap_done', 'rebuild_done') AS own FROM epochs) WHERE has_done GROUP BY lane, e, p`
 
 // Balance reads the ledger and the tables. It is exact when no lane is writing.
 func (s *Store) Balance(ctx context.Context) (Balance, error) {
