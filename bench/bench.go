@@ -21,6 +21,8 @@ type bench struct {
 	register          *schemas.Register
 	report            report
 	exe               string // the worker's program, empty = to be built
+	sizeSessions      int
+	sizeLanes         int
 	calibration       *calibration
 	began             time.Time
 

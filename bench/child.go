@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -41,8 +43,13 @@ func child(role string) int {
 	return 0
 }
 
-func serveKafka(topics []string) error {
-	k, err := devmode.StartKafka(devmode.KafkaOptions{Partitions: partitions, Topics: topics})
+func serveKafka(args []string) error {
+	fs := flag.NewFlagSet("kafka", flag.ContinueOnError)
+	partitions := fs.Int("partitions", partitions, "")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	k, err := devmode.StartKafka(devmode.KafkaOptions{Partitions: *partitions, Topics: fs.Args()})
 	if err != nil {
 		return err
 	}
@@ -79,39 +86,43 @@ func topicsOf(event string) [schemas.NumTopics]string {
 	return [schemas.NumTopics]string{"bench.clickstream." + event, "bench.orders." + event}
 }
 
-func (b *bench) startKafka() error {
-	if b.kafka != nil {
-		return nil
+func (b *bench) startKafka() (err error) {
+	if b.kafka == nil {
+		b.kafka, err = newKafkaChild(partitions, "315B", "800B")
 	}
+	return err
+}
+
+// newKafkaChild starts a broker with a pair of topics for each size of event.
+func newKafkaChild(partitions int, events ...string) (*kafkaChild, error) {
 	exe, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("start kafka: find this program: %w", err)
+		return nil, fmt.Errorf("start kafka: find this program: %w", err)
 	}
-	var topics []string
-	for _, event := range []string{"315B", "800B"} {
+	args := []string{"-partitions", strconv.Itoa(partitions)}
+	for _, event := range events {
 		t := topicsOf(event)
-		topics = append(topics, t[:]...)
+		args = append(args, t[:]...)
 	}
-	k := &kafkaChild{cmd: exec.Command(exe, topics...), filled: map[string]bool{}}
+	k := &kafkaChild{cmd: exec.Command(exe, args...), filled: map[string]bool{}}
 	k.cmd.Env = append(os.Environ(), childEnv+"=kafka")
 	k.cmd.Stderr = os.Stderr
 	if k.stdin, err = k.cmd.StdinPipe(); err != nil {
-		return fmt.Errorf("start kafka: %w", err)
+		return nil, fmt.Errorf("start kafka: %w", err)
 	}
 	out, err := k.cmd.StdoutPipe()
 	if err != nil {
-		return fmt.Errorf("start kafka: %w", err)
+		return nil, fmt.Errorf("start kafka: %w", err)
 	}
 	if err := k.cmd.Start(); err != nil {
-		return fmt.Errorf("start kafka: %w", err)
+		return nil, fmt.Errorf("start kafka: %w", err)
 	}
-	b.kafka = k
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("start kafka: the child said no address: %w", err)
+		return nil, errors.Join(fmt.Errorf("start kafka: the child said no address: %w", err), k.stop())
 	}
 	k.addr = strings.TrimSpace(line)
-	return nil
+	return k, nil
 }
 
 func (k *kafkaChild) stop() error {

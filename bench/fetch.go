@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -13,7 +14,6 @@ import (
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/produce"
-	"github.com/storepulse/storepulse/schemas"
 )
 
 // fill writes the stream to its topics, once.
@@ -25,21 +25,28 @@ func (b *bench) fill(ctx context.Context, event string, s *stream) error {
 		return nil
 	}
 	b.progress("filling kafka: %d events of %s", s.n, event)
-	w := produce.NewWriter(produce.Config{Brokers: []string{b.kafka.addr}, Topics: topicsOf(event), BatchRecords: 20_000, BatchBytes: 16 << 20})
-	err := s.epochs(func(records []schemas.Record) error {
-		for i := range records {
-			r := &records[i]
-			if err := w.Write(ctx, &gen.Event{Key: r.Key, Value: r.Value, Time: time.UnixMilli(r.Timestamp)}); err != nil {
-				return err
-			}
-		}
-		return ctx.Err()
-	})
-	if cerr := w.Close(ctx); err == nil {
-		err = cerr
+	if err := b.kafka.produce(ctx, event, s, 0, produce.Pace{}); err != nil {
+		return err
 	}
-	b.kafka.filled[event] = err == nil
-	return err
+	b.kafka.filled[event] = true
+	return nil
+}
+
+// produce writes the stream's events from the given one on.
+func (k *kafkaChild) produce(ctx context.Context, event string, s *stream, from int, pace produce.Pace) error {
+	w := produce.NewWriter(produce.Config{Brokers: []string{k.addr}, Topics: topicsOf(event), BatchRecords: 20_000, BatchBytes: 16 << 20})
+	i, buf := from, []byte(nil)
+	err := produce.Run(ctx, w, func(e *gen.Event) bool {
+		if i == s.n {
+			return false
+		}
+		key := 0
+		buf, key = s.append(buf[:0], i)
+		e.Key, e.Value, e.Time = buf[key:key+visitorBytes], buf, s.at(i)
+		i++
+		return true
+	}, pace, nil)
+	return errors.Join(err, w.Close(context.WithoutCancel(ctx)))
 }
 
 func fetchStage(ctx context.Context, b *bench) error {

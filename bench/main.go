@@ -43,17 +43,26 @@ var stages = []struct {
 	{"fetch", fetchStage},
 	{"insert", insertStage},
 	{"worker", workerStage},
+	{"size", sizeStage},
 }
 
+// byRequest are the stages that take minutes and are only run when they are named.
+const byRequest = "size"
+
 func run(ctx context.Context, args []string) error {
-	var names []string
+	var names, usual []string
 	for _, s := range stages {
 		names = append(names, s.name)
+		if s.name != byRequest {
+			usual = append(usual, s.name)
+		}
 	}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	events := fs.Int("events", 1_000_000, "events per stage; the ones of 800 bytes are a fifth of that")
-	list := fs.String("stages", strings.Join(names, ","), "stages to run")
+	list := fs.String("stages", strings.Join(usual, ","), "stages to run, of "+strings.Join(names, ","))
 	path := fs.String("json", "build/bench.json", "where the figures go")
+	sessions := fs.Int("sessions", 1_000_000, "stage size: open sessions of ten events")
+	lanes := fs.Int("lanes", 12, "stage size: lanes")
 	worker := fs.String("worker", "", "the storepulse program to measure (default: built from ./cmd/storepulse)")
 	profile := fs.String("profile", "", "instead of the stages, run them as one loop in this process and write its CPU profile here")
 	if err := fs.Parse(args); err != nil {
@@ -72,7 +81,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b.exe = *worker
+	b.exe, b.sizeSessions, b.sizeLanes = *worker, *sessions, *lanes
 	if *profile != "" {
 		return errors.Join(profileLoop(ctx, b, *profile), b.close())
 	}

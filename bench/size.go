@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/storepulse/storepulse/internal/produce"
+)
+
+const (
+	sizeEvent    = "size"
+	sizeDatabase = "bench_size"
+	// sizeRate is what keeps coming, over all lanes, while workers come and go.
+	sizeRate = 500
+	// sizeTimeout is the workers' session timeout in Kafka: the default.
+	sizeTimeout = 10 * time.Second
+)
+
+// size is the stage that holds many sessions open while workers stop, die and
+// join: how long a lane stands still, and what it costs in memory. It fills
+// Kafka with ten events a session, so it takes minutes and is not run unless
+// it is asked for.
+type size struct {
+	*bench
+	sessions, lanes int
+	exe             string
+	kafka           *kafkaChild
+	stream          *stream
+	db              driver.Conn
+}
+
+func sizeStage(ctx context.Context, b *bench) (err error) {
+	z := &size{bench: b, sessions: b.sizeSessions, lanes: b.sizeLanes, exe: b.exe}
+	if z.exe == "" {
+		if z.exe, err = b.build(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.startClickHouse(ctx); err != nil {
+		return err
+	}
+	if z.kafka, err = newKafkaChild(z.lanes, sizeEvent); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, z.kafka.stop()) }()
+	client, err := z.client(sizeDatabase)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	z.db = client.Conn()
+	return z.run(ctx)
+}
+
+func (z *size) run(ctx context.Context) error {
+	// All sessions are open at the end: each visitor has acted within the last
+	// 25 minutes of event time.
+	s := *z.small
+	filled := z.sessions * sessionEvents
+	s.n, s.per, s.group, s.step = filled, sessionEvents, z.sessions, 25*time.Minute/time.Duration(filled)
+	z.stream = &s
+	z.progress("size: filling kafka with %d events of %d sessions on %d lanes", s.n, z.sessions, z.lanes)
+	if err := z.kafka.produce(ctx, sizeEvent, &s, 0, produce.Pace{}); err != nil {
+		return err
+	}
+	first, err := z.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer first.kill()
+	if err := z.until(ctx, 10*time.Minute, "the worker has taken everything", func() (bool, error) {
+		n, err := z.consumed(ctx)
+		return n == int64(filled), err
+	}); err != nil {
+		return errors.Join(err, first.failure())
+	}
+
+	// Something keeps coming on every lane while workers come and go.
+	more := s
+	more.n = math.MaxInt
+	feed, feedCtx := errgroup.WithContext(ctx)
+	feedCtx, stop := context.WithCancel(feedCtx)
+	feed.Go(func() error {
+		err := z.kafka.produce(feedCtx, sizeEvent, &more, filled, produce.Pace{Rate: sizeRate})
+		if errors.Is(err, context.Canceled) {
+			err = nil
+		}
+		return err
+	})
+	err = z.phases(ctx, first)
+	stop()
+	return errors.Join(err, feed.Wait())
+}
+
+// consumed is how far the lanes' finished or planned epochs reach.
+func (z *size) consumed(ctx context.Context) (n int64, err error) {
+	err = z.db.QueryRow(ctx, `SELECT sum(e) FROM (SELECT lane, max(clickstream_end) AS e FROM epochs GROUP BY lane)`).Scan(&n)
+	return n, ignoreMissing(err)
+}
+
+// until asks again and again.
+func (z *size) until(ctx context.Context, within time.Duration, what string, reached func() (bool, error)) error {
+	deadline := time.Now().Add(within)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := reached()
+		if ok && err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errors.Join(fmt.Errorf("waited %s until %s", within, what), err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
