@@ -92,7 +92,8 @@ func (s *State) applyClicks(e *schemas.Events) {
 
 // click takes one event into the state, unless it is a copy or too late.
 func (s *State) click(e *schemas.Events, i int, t, run int64) (class uint8, duplicate bool) {
-	vi, known := s.index[e.Visitor[i]]
+	vi := s.find(&e.Visitor[i])
+	known := vi != 0
 	key := e.Key[i]
 	if known {
 		v := s.visitors.at(vi)

@@ -35,7 +35,7 @@ func TestBounds(t *testing.T) {
 			}
 			sent["family"]--
 		}
-		for _, i := range l.state.index {
+		for _, i := range l.state.index.all(nil) {
 			largest = max(largest, int(l.state.visitors.at(i).n))
 		}
 		l.next()
@@ -99,7 +99,7 @@ func TestBounds(t *testing.T) {
 		t.Error("no bound was counted")
 	}
 	end(l.state.watermark + 400*hour)
-	if n := len(l.state.index) + len(l.state.orderIndex) + l.state.sessions.live() + l.state.kept.live() + l.state.users.live() + len(l.state.ids.expires); n != 0 {
+	if n := l.state.index.n + len(l.state.orderIndex) + l.state.sessions.live() + l.state.kept.live() + l.state.users.live() + len(l.state.ids.expires); n != 0 {
 		t.Errorf("%d things stay in state for ever", n)
 	}
 }

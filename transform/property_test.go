@@ -264,7 +264,7 @@ func (w *world) run(r *rand.Rand, l *lane, list []arrival, rows *oracle.Rows) {
 	end(0)
 	end(l.state.CloseAllWatermark())
 	end(l.state.Watermark() + 400*hour)
-	if n := len(l.state.index) + len(l.state.orderIndex) + l.state.sessions.live() + l.state.kept.live() + l.state.users.live() + l.state.orders.live(); n != 0 {
+	if n := l.state.index.n + len(l.state.orderIndex) + l.state.sessions.live() + l.state.kept.live() + l.state.users.live() + l.state.orders.live(); n != 0 {
 		l.tb.Fatalf("%d things stay in state for ever", n)
 	}
 }

@@ -33,7 +33,7 @@ func (s *State) Adopt(settings Settings) bool {
 			s.ageOrder(i, s.watermark)
 		}
 	}
-	for _, i := range s.index { // queueing only: the order inside a bucket is nothing
+	for _, i := range s.index.all(nil) { // queueing only: the order inside a bucket is nothing
 		s.schedule(i, s.visitors.at(i), s.watermark)
 	}
 	return true
@@ -393,8 +393,8 @@ func (s *State) hasArchived(o *order) bool {
 }
 
 func (s *State) known(r *reader, id schemas.ID) uint32 {
-	i, ok := s.index[id]
-	if !ok {
+	i := s.find(&id)
+	if i == 0 {
 		r.fail(errRef)
 	}
 	return i

@@ -61,9 +61,9 @@ type byID struct {
 }
 
 func (s *State) writeVisitors(w *writer) {
-	order := make([]byID, 0, len(s.index))
-	for id, i := range s.index {
-		order = append(order, byID{binary.BigEndian.Uint64(id[:8]), i})
+	order := make([]byID, 0, s.index.n)
+	for _, i := range s.index.all(nil) {
+		order = append(order, byID{binary.BigEndian.Uint64(s.visitors.at(i).id[:8]), i})
 	}
 	slices.SortFunc(order, func(a, b byID) int {
 		if a.high != b.high {

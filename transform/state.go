@@ -20,7 +20,7 @@ type State struct {
 	watermark   int64 // of the clickstream, 0 before the first event
 	ordersClock int64 // the same for the orders topic, for lateness only
 
-	index      map[schemas.ID]uint32
+	index      index
 	visitors   pool[visitor]
 	blocks     blocks
 	users      pool[userTable]
@@ -64,7 +64,7 @@ type State struct {
 func New(v *schemas.Vocabulary, r *schemas.Register, settings Settings) *State {
 	s := &State{
 		vocabulary: v, register: r,
-		index: map[schemas.ID]uint32{}, orderIndex: map[uint64]uint32{}, ids: newDedup(),
+		index: newIndex(), orderIndex: map[uint64]uint32{}, ids: newDedup(),
 		blocks: newBlocks(maxVisitorEvents + 1),
 		today:  distinct{visits: make([]perDay, len(v.Tenants)), buys: make([]perDay, len(v.Tenants))},
 		days:   newDays(v), lastPaid: make([]int64, len(v.Tenants)), gauges: make([]tenantGauges, len(v.Tenants)),
@@ -139,9 +139,9 @@ func (s *State) Sessions() (open, retained int) {
 // Bytes is the memory that the state holds, for ecom_state_bytes: exact for
 // pools and blocks, an estimate for maps.
 func (s *State) Bytes() int64 {
-	const visitorEntry, orderEntry, idEntry = 36, 22, 64
+	const orderEntry, idEntry = 22, 64
 	n := s.blocks.bytes()
-	n += int64(len(s.visitors.pages))*poolPage*int64(unsafe.Sizeof(visitor{})) + int64(len(s.index))*visitorEntry
+	n += int64(len(s.visitors.pages))*poolPage*int64(unsafe.Sizeof(visitor{})) + s.index.bytes()
 	n += int64(len(s.users.pages)) * poolPage * int64(unsafe.Sizeof(userTable{}))
 	n += int64(len(s.sessions.pages)) * poolPage * int64(unsafe.Sizeof(session{}))
 	n += int64(len(s.kept.pages)) * poolPage * int64(unsafe.Sizeof(fold{}))

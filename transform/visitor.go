@@ -40,13 +40,21 @@ func (s *State) events(v *visitor) []event {
 
 // visitorOf finds or makes the visitor.
 func (s *State) visitorOf(id schemas.ID, tenant uint8) uint32 {
-	if i, ok := s.index[id]; ok {
+	if i := s.find(&id); i != 0 {
 		return i
 	}
+	return s.newVisitor(id, tenant)
+}
+
+// find gives the visitor's number, 0 if nothing is known of it.
+func (s *State) find(id *schemas.ID) uint32 { return s.index.find(&s.visitors, id) }
+
+// newVisitor takes in a visitor of whom nothing is known yet.
+func (s *State) newVisitor(id schemas.ID, tenant uint8) uint32 {
 	i := s.visitors.take()
 	v := s.visitors.at(i)
 	v.id, v.tenant, v.bucket, v.floor = id, tenant, unqueued, noFloor
-	s.index[id] = i
+	s.index.add(&s.visitors, i)
 	return i
 }
 
@@ -60,7 +68,7 @@ func (s *State) drop(i uint32) bool {
 		s.users.put(v.moreUsers)
 	}
 	s.wheel.remove(s, i)
-	delete(s.index, v.id)
+	s.index.remove(&s.visitors, i)
 	s.visitors.put(i)
 	return true
 }
