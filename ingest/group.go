@@ -73,8 +73,10 @@ func (c *Client) groupConfig(b *laneBalancer) kafka.ConsumerGroupConfig {
 		Dialer:           &kafka.Dialer{ClientID: clientID, Timeout: 5 * time.Second, DualStack: true, TLS: c.tls, SASLMechanism: c.sasl, DialFunc: c.dial},
 		SessionTimeout:   session,
 		RebalanceTimeout: session,
-		// Four chances to say that we live before the session ends.
-		HeartbeatInterval: session / 5,
+		// Many chances to say that we live before the session ends; and a
+		// heartbeat is how a member learns that another one has come: its lanes
+		// stand still until all have learnt it.
+		HeartbeatInterval: min(session/5, 500*time.Millisecond),
 		JoinGroupBackoff:  min(session/5, maxBackoff),
 		Logger:            nil,
 	}

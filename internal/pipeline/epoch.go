@@ -63,6 +63,7 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 		return err
 	}
 	l.pos, l.counted = in.Ranges.End(), got
+	l.snap.records += len(in.Records[schemas.Clickstream]) + len(in.Records[schemas.OrdersTopic])
 
 	// 4. Publish. A crash before it loses at most this epoch's deltas in
 	// Prometheus; ClickHouse is exact.

@@ -39,10 +39,12 @@ type Lane struct {
 	last    *checkpoint.Plan // plan in force, nil before the first epoch ever
 	counted outcome          // of last, to be said by the next row
 	said    bool             // a ledger row says that last is done
+	partial bool             // the recovery at work lacks input: what it gives again is not what was given
 	queries uint64
 
 	commit   func(ctx context.Context, lane uint32, p schemas.Positions) error
 	draining *atomic.Bool
+	leaving  func() bool // whether the process stops, not only a generation of the group
 	snap     snapshotter
 	wait     *backoff
 }
@@ -68,7 +70,7 @@ func NewLane(id uint32, cfg Config, src Source, deps Deps) *Lane {
 	return &Lane{
 		id: id, cfg: cfg, deps: deps, src: src, dec: deps.Decoder(), vocabulary: deps.Vocabulary.Hash(), log: deps.Log.With("lane", id),
 		batch: schemas.NewBatch(deps.Vocabulary), out: transform.NewOutput(deps.Vocabulary, deps.Register),
-		draining: new(atomic.Bool), wait: newBackoff(cfg.ClaimBackoff, deps),
+		draining: new(atomic.Bool), leaving: func() bool { return true }, wait: newBackoff(cfg.ClaimBackoff, deps),
 	}
 }
 
@@ -222,13 +224,20 @@ func (l *Lane) close(ctx context.Context) error {
 	return l.stop(ctx)
 }
 
+// stopSnapshotRecords is how much a new owner may have to repeat after a
+// rebalance: reading and folding so many records again takes a fraction of a
+// second, while a snapshot of every lane of the worker, at the same moment,
+// would make those wait that only change their generation.
+const stopSnapshotRecords = 100_000
+
 // stop says that the last epoch is done, commits its offsets and saves the
-// state if the snapshot is old and time allows.
+// state: always when the process stops, because another release or
+// configuration may come next, else if much would have to be repeated.
 func (l *Lane) stop(ctx context.Context) error {
 	if l.last == nil {
 		return nil
 	}
-	if l.cfg.SnapshotOnStop && l.snap.ref.Epoch < l.last.Epoch {
+	if l.cfg.SnapshotOnStop && l.snap.ref.Epoch < l.last.Epoch && (l.leaving() || l.snap.records > stopSnapshotRecords) {
 		l.snap.wait()
 		_ = l.saveSnapshot(ctx) // said and counted there; the next recovery is longer
 	}

@@ -23,6 +23,8 @@ type snapshotter struct {
 	active bool
 	at     time.Time // last start
 	commit time.Time // last offset commit
+	// records that a recovery from the snapshot begun last would have to repeat.
+	records int
 
 	mu struct {
 		sync.Mutex
@@ -82,7 +84,7 @@ func (l *Lane) saveBeside(ctx context.Context, spawn func(func())) *error {
 	began := l.deps.Now()
 	s.buf = l.state.Snapshot(s.buf[:0])
 	l.deps.Metrics.snapshotPause(l.deps.Now().Sub(began), len(s.buf))
-	s.at, s.active = began, true
+	s.at, s.active, s.records = began, true, 0
 	s.mu.Lock()
 	s.mu.done = false
 	s.mu.Unlock()

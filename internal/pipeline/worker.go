@@ -25,6 +25,7 @@ type Worker struct {
 	group  Group
 	source func(lane uint32) Source
 
+	leaving func() bool // whether Run is about to end
 	drain   atomic.Bool
 	drained atomic.Bool
 	lanes   map[uint32]*Lane // only touched by generation, which runs alone
@@ -49,6 +50,7 @@ func NewWorker(cfg Config, group Group, source func(lane uint32) Source, deps De
 func (w *Worker) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	w.leaving = func() bool { return ctx.Err() != nil || w.drain.Load() }
 	err := w.group(ctx, func(gen context.Context, a ingest.Assignment) error {
 		w.generation(gen, a)
 		if w.drained.Load() {
@@ -91,6 +93,7 @@ func (w *Worker) generation(ctx context.Context, a ingest.Assignment) {
 			cfg := w.cfg
 			cfg.Partitions, cfg.Identity = a.Partitions, a.Identity
 			l = NewLane(id, cfg, w.source(id), w.deps)
+			l.leaving = w.leaving
 			w.lanes[id] = l
 		}
 		if w.drain.Load() {
