@@ -76,20 +76,36 @@ func Sessions(events []Event, orders []OrderEvent, s Settings) []Session {
 		return cmp.Or(bytes.Compare(a.Visitor[:], b.Visitor[:]), cmp.Compare(a.Time, b.Time), cmp.Compare(a.Key, b.Key))
 	})
 	var list []*group
+	byVisitor := map[schemas.ID][]*group{}
+	hints := map[uint64]hint{} // by order
 	for i, e := range events {
 		cut := i == 0 || events[i-1].Visitor != e.Visitor
 		if !cut {
 			g := list[len(list)-1]
-			cut = e.Time-events[i-1].Time > gap || e.Time-g.events[0].Time >= maxLength || e.User != 0 && g.user() != 0 && g.user() != e.User
+			cut = e.Time-events[i-1].Time > gap || e.Time-g.events[0].Time >= maxLength || e.User != 0 && g.user != 0 && g.user != e.User
 		}
 		if cut {
-			list = append(list, &group{})
+			g := &group{}
+			list = append(list, g)
+			byVisitor[e.Visitor] = append(byVisitor[e.Visitor], g)
 		}
 		g := list[len(list)-1]
 		g.events = append(g.events, e)
+		if e.User != 0 {
+			g.user = e.User
+		}
+		if e.Kind == schemas.KindOrderSubmit || e.Kind == schemas.KindPurchase {
+			if known, ok := hints[e.Order]; !ok || e.before(known.event) {
+				hints[e.Order] = hint{e, g}
+			}
+		}
 	}
 	for _, o := range merge(orders) {
-		if g := find(list, hintOf(events, o.hash), o, gap); g != nil {
+		var named *hint
+		if h, ok := hints[o.hash]; ok {
+			named = &h
+		}
+		if g := find(byVisitor[o.visitor], named, o, gap); g != nil {
 			g.orders = append(g.orders, o)
 		}
 	}
@@ -111,16 +127,18 @@ func sortSessions(s []Session) {
 type group struct {
 	events []Event
 	orders []order
+	user   uint64 // the last known one
 }
 
-func (g *group) user() uint64 {
-	u := uint64(0)
-	for _, e := range g.events {
-		if e.User != 0 {
-			u = e.User
-		}
-	}
-	return u
+// hint is the earliest click that names an order, and its session.
+type hint struct {
+	event Event
+	group *group
+}
+
+// before is the order of hints: events of different visitors compare too.
+func (e Event) before(other Event) bool {
+	return cmp.Or(cmp.Compare(e.Time, other.Time), cmp.Compare(e.Key, other.Key), bytes.Compare(e.Visitor[:], other.Visitor[:])) < 0
 }
 
 type order struct {
@@ -198,32 +216,15 @@ func merge(events []OrderEvent) []order {
 	return out
 }
 
-// hintOf is the earliest click that names the order.
-func hintOf(events []Event, order uint64) *Event {
-	var hint *Event
-	for i := range events {
-		e := &events[i]
-		if e.Order != order || e.Kind != schemas.KindOrderSubmit && e.Kind != schemas.KindPurchase {
-			continue
-		}
-		if hint == nil || cmp.Or(cmp.Compare(e.Time, hint.Time), cmp.Compare(e.Key, hint.Key), bytes.Compare(e.Visitor[:], hint.Visitor[:])) < 0 {
-			hint = e
-		}
-	}
-	return hint
-}
-
-func find(list []*group, hint *Event, o order, gap int64) *group {
-	holds := func(g *group) bool {
-		return slices.ContainsFunc(g.events, func(e Event) bool { return e == *hint })
-	}
-	if hint != nil && hint.Time >= o.created-gap && hint.Time <= o.created+tolerance {
-		return list[slices.IndexFunc(list, holds)]
+// find gives the session of the order: own are those of its own visitor, by time.
+func find(own []*group, h *hint, o order, gap int64) *group {
+	if h != nil && h.event.Time >= o.created-gap && h.event.Time <= o.created+tolerance {
+		return h.group
 	}
 	if o.identity != 0 {
 		var latest *group
-		for _, g := range list {
-			if g.events[0].Visitor == o.visitor && g.events[0].Time <= o.created+tolerance {
+		for _, g := range own {
+			if g.events[0].Time <= o.created+tolerance {
 				latest = g
 			}
 		}
@@ -231,8 +232,8 @@ func find(list []*group, hint *Event, o order, gap int64) *group {
 			return latest
 		}
 	}
-	if hint != nil && (o.identity == 0 || hint.Visitor == o.visitor) && hint.Time >= o.created-gap && hint.Time <= o.created+gap {
-		return list[slices.IndexFunc(list, holds)]
+	if h != nil && (o.identity == 0 || h.event.Visitor == o.visitor) && h.event.Time >= o.created-gap && h.event.Time <= o.created+gap {
+		return h.group
 	}
 	return nil
 }
@@ -240,7 +241,7 @@ func find(list []*group, hint *Event, o order, gap int64) *group {
 func (g *group) session(payWindow int64) Session {
 	head := g.events[0]
 	s := Session{
-		ID: id(head), Visitor: uuid.UUID(head.Visitor).String(), User: g.user(), Start: head.Time, Closed: true,
+		ID: id(head), Visitor: uuid.UUID(head.Visitor).String(), User: g.user, Start: head.Time, Closed: true,
 		Channel: uint8(schemas.ChannelDirect), Platform: head.Platform, MaxStage: uint8(schemas.StageVisit),
 	}
 	reach := func(k schemas.Stage, at int64, first *int64) {
