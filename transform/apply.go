@@ -120,7 +120,7 @@ func (s *State) click(e *schemas.Events, i int, t, run int64) (class uint8, dupl
 		v.floor = max(v.floor, run-s.retain) // whether anything of the visitor is remembered must not matter
 	}
 	s.touch(vi, schemas.Clickstream, e.Offset[i])
-	if (v.n == 0 || t < v.base || t-v.base > maxOffset) && !s.rebase(v, t) {
+	if !s.rebase(v, t) {
 		v.sealed = uint16(v.n) // 49 days lie between: the older events have long left
 		s.settle(vi, run, false)
 		s.rebase(v, t)
@@ -140,7 +140,7 @@ func (s *State) click(e *schemas.Events, i int, t, run int64) (class uint8, dupl
 		flags |= flagBot
 	}
 	s.insert(v, event{
-		key: key, at: uint32(t - v.base),
+		key: key, at: uint32(t - v.base()),
 		meta: pack(e.Kind[i], e.PageType.Index[i], e.Channel.Index[i], e.Platform.Index[i], e.Region.Index[i], user, flags),
 	})
 	switch schemas.Kind(e.Kind[i]) {
@@ -171,18 +171,18 @@ func (s *State) seal(v *visitor, run int64) {
 	for int(v.sealed) < int(v.n) {
 		evs := s.events(v)
 		i := int(v.sealed)
-		if v.base+int64(evs[i].at)+s.retain >= run {
+		if v.base()+int64(evs[i].at)+s.retain >= run {
 			return
 		}
 		for i+1 < len(evs) && int64(evs[i+1].at-evs[i].at) <= s.gap {
 			i++
 		}
-		if v.base+int64(evs[i].at)+s.retain >= run {
+		if v.base()+int64(evs[i].at)+s.retain >= run {
 			return
 		}
 		evs[i].meta |= flagBarrier
 		v.sealed = uint16(i + 1)
-		v.floor = max(v.floor, v.base+int64(evs[i].at))
+		v.floor = max(v.floor, v.base()+int64(evs[i].at))
 	}
 }
 
@@ -195,36 +195,36 @@ func (s *State) near(v *visitor, t, run int64) bool {
 	}
 	evs := s.events(v)[v.sealed:]
 	after, _ := slices.BinarySearchFunc(evs, t, func(e event, t int64) int {
-		if v.base+int64(e.at) < t {
+		if v.base()+int64(e.at) < t {
 			return -1
 		}
 		return 1
 	})
 	from := -1
-	if after > 0 && t-(v.base+int64(evs[after-1].at)) <= s.gap {
+	if after > 0 && t-(v.base()+int64(evs[after-1].at)) <= s.gap {
 		from = after - 1
-	} else if after < len(evs) && v.base+int64(evs[after].at)-t <= s.gap {
+	} else if after < len(evs) && v.base()+int64(evs[after].at)-t <= s.gap {
 		from = after
 	}
 	if from >= 0 {
 		for from+1 < len(evs) && int64(evs[from+1].at-evs[from].at) <= s.gap {
 			from++
 		}
-		if v.base+int64(evs[from].at)+s.retain >= run {
+		if v.base()+int64(evs[from].at)+s.retain >= run {
 			return true
 		}
 		// The span after the event may reach further than the one before it.
-		if after < len(evs) && after > from && v.base+int64(evs[after].at)-t <= s.gap {
+		if after < len(evs) && after > from && v.base()+int64(evs[after].at)-t <= s.gap {
 			for after+1 < len(evs) && int64(evs[after+1].at-evs[after].at) <= s.gap {
 				after++
 			}
-			if v.base+int64(evs[after].at)+s.retain >= run {
+			if v.base()+int64(evs[after].at)+s.retain >= run {
 				return true
 			}
 		}
 	}
 	for i := s.nextFrozen(v.sessions); i != 0; i = s.nextFrozen(s.sessions.at(i).next) {
-		if r := s.sessions.at(i); t >= r.start-s.gap && t <= r.end+s.gap && r.end+s.retain >= run {
+		if r := s.sessions.at(i); t >= r.start-s.gap && t <= r.end()+s.gap && r.end()+s.retain >= run {
 			return true
 		}
 	}
@@ -285,11 +285,11 @@ func (s *State) passTime() {
 // unmoved says that the watermark alone changes none of the visitor's rows.
 func (s *State) unmoved(v *visitor) bool {
 	for i := v.sessions; i != 0; i = s.sessions.at(i).next {
-		if r := s.sessions.at(i); r.flags&(archived|frozen) != 0 || r.flags&emittedClosed == 0 && r.end+s.gap < s.watermark {
+		if r := s.sessions.at(i); r.flags&(archived|frozen) != 0 || r.flags&emittedClosed == 0 && r.end()+s.gap < s.watermark {
 			return false
 		}
 	}
-	return v.n == 0 || v.base+int64(s.events(v)[0].at)+s.retain >= s.watermark
+	return v.n == 0 || v.base()+int64(s.events(v)[0].at)+s.retain >= s.watermark
 }
 
 func compareOrders(a, b *order) int {

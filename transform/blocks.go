@@ -22,6 +22,7 @@ type page struct {
 	fresh      uint32 // slots never used
 	used       uint32
 	next, prev uint32 // 1 + neighbours among the partial pages of the class
+	size       uint16 // events a block
 	class      uint8
 	listed     bool
 }
@@ -31,7 +32,8 @@ const (
 	slotBits   = 10
 )
 
-// newBlocks makes classes of 2, 4, 6, 8, then two steps a doubling, up to limit.
+// newBlocks makes classes of 2, 4, 6 … 16, then four steps a doubling, up to
+// limit: most sessions are short, and there a step is one more event.
 func newBlocks(limit int) blocks {
 	var b blocks
 	for size := 2; ; {
@@ -40,7 +42,7 @@ func newBlocks(limit int) blocks {
 			return b
 		}
 		step := 2
-		for size >= 4*step {
+		for size >= 8*step {
 			step *= 2
 		}
 		size += step
@@ -82,19 +84,19 @@ func (b *blocks) page(k uint8, c *class) uint32 {
 	length := max(pageEvents, c.size)
 	n := len(b.empty)
 	if n == 0 || length > pageEvents {
-		b.pages = append(b.pages, page{class: k, events: make([]event, length)})
+		b.pages = append(b.pages, page{class: k, size: uint16(c.size), events: make([]event, length)})
 		return uint32(len(b.pages) - 1)
 	}
 	i := b.empty[n-1]
 	b.empty = b.empty[:n-1]
-	b.pages[i] = page{class: k, events: b.pages[i].events}
+	b.pages[i] = page{class: k, size: uint16(c.size), events: b.pages[i].events}
 	return i
 }
 
-func (b *blocks) put(k uint8, block uint32) {
-	c := &b.classes[k]
+func (b *blocks) put(block uint32) {
 	i, slot := block>>slotBits, block&(1<<slotBits-1)
 	p := &b.pages[i]
+	c := &b.classes[p.class]
 	p.events[int(slot)*c.size].key = uint64(p.free)
 	p.free = slot + 1
 	p.used--
@@ -130,11 +132,14 @@ func (b *blocks) unlist(c *class, i uint32) {
 }
 
 // at gives a block's whole capacity.
-func (b *blocks) at(k uint8, block uint32) []event {
-	size := b.classes[k].size
+func (b *blocks) at(block uint32) []event {
+	p := &b.pages[block>>slotBits]
+	size := int(p.size)
 	from := int(block&(1<<slotBits-1)) * size
-	return b.pages[block>>slotBits].events[from : from+size : from+size]
+	return p.events[from : from+size : from+size]
 }
+
+func (b *blocks) classOf(block uint32) uint8 { return b.pages[block>>slotBits].class }
 
 // bytes is what the pages hold.
 func (b *blocks) bytes() int64 {

@@ -13,17 +13,27 @@ type tenantGauges struct {
 // ageLimits are the lower ends of the age buckets after the first.
 var ageLimits = [3]int64{15 * minute, hour, day}
 
+// gauge replaces the visitor's share in the gauges.
 func (s *State) gauge(v *visitor, open, active uint16, platform uint8) {
 	g := &s.gauges[v.tenant]
-	g.open += int64(open) - int64(v.open)
-	g.active += int64(active) - int64(v.active)
-	if v.active > 0 {
+	wasOpen, wasActive := uint16(v.open), uint16(v.active)
+	if v.open == spilled || v.active == spilled {
+		x := s.extend(v)
+		wasOpen, wasActive, x.open, x.active = x.open, x.active, 0, 0
+	}
+	g.open += int64(open) - int64(wasOpen)
+	g.active += int64(active) - int64(wasActive)
+	if wasActive > 0 {
 		g.visitors[v.platform]--
 	}
 	if active > 0 {
 		g.visitors[platform]++
 	}
-	v.open, v.active, v.platform = open, active, platform
+	v.open, v.active, v.platform = uint8(min(open, spilled)), uint8(min(active, spilled)), platform
+	if open >= spilled || active >= spilled {
+		x := s.extend(v)
+		x.open, x.active = open, active
+	}
 }
 
 // ageOrder counts the order in its age bucket and queues it for the next

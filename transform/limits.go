@@ -26,6 +26,9 @@ const (
 	activeWindow = 5 * minute
 	maxOffset    = 1<<32 - 1 // of a packed event from its visitor's base
 	baseMargin   = 3 * hour  // room below the first event, so that late ones need no rebase
+	// maxSpan lies between the first and the last event of a visitor; longer than
+	// any session.
+	maxSpan = maxOffset - baseMargin - 1<<originShift
 )
 
 // Indexes into the label values of ecom_state_cut_total.

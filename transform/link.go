@@ -26,10 +26,10 @@ type linked struct {
 // depends on this visitor's events and the order alone.
 func (s *State) linkOrders(vi uint32, v *visitor) {
 	s.linked = s.linked[:0]
-	for i := v.orders; i != 0; i = s.orders.at(i).nextOrder {
+	for i := s.extra(v).orders; i != 0; i = s.orders.at(i).nextOrder {
 		s.linkOrder(vi, i)
 	}
-	for i := v.hints; i != 0; i = s.orders.at(i).nextHint {
+	for i := s.extra(v).hints; i != 0; i = s.orders.at(i).nextHint {
 		if s.orders.at(i).visitorRef != vi {
 			s.linkOrder(vi, i)
 		}

@@ -145,7 +145,7 @@ func (s *State) linkedChannel(o *order) int {
 	}
 	for i := s.visitors.at(o.link).sessions; i != 0; i = s.sessions.at(i).next {
 		if r := s.sessions.at(i); r.start == o.linkStart && r.key == o.linkKey {
-			return int(r.channel)
+			return int(r.channel())
 		}
 	}
 	return int(schemas.ChannelUnknown)

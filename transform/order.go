@@ -231,14 +231,14 @@ func (s *State) identify(i uint32, ident uint8, id schemas.ID) {
 		return
 	}
 	o.visitorRef = v
-	p := s.visitors.at(v)
+	p := s.extend(s.visitors.at(v))
 	o.nextOrder, p.orders = p.orders, i
 }
 
 // room says that the visitor may hold one more order or hint.
 func (s *State) room(v uint32) bool {
 	n := 0
-	p := s.visitors.at(v)
+	p := s.extra(s.visitors.at(v))
 	for i := p.orders; i != 0; i = s.orders.at(i).nextOrder {
 		n++
 	}
@@ -251,8 +251,7 @@ func (s *State) room(v uint32) bool {
 // hint notes that a click of the visitor names the order. The earliest hint
 // counts.
 func (s *State) hint(v uint32, hash uint64, t int64, key uint64) {
-	p := s.visitors.at(v)
-	i := s.orderOf(hash, p.tenant)
+	i := s.orderOf(hash, s.visitors.at(v).tenant)
 	o := s.orders.at(i)
 	o.seen = max(o.seen, t)
 	if o.flags&linkFrozen == 0 && (o.hintRef == 0 || s.hintBefore(v, t, key, o)) {
@@ -262,6 +261,7 @@ func (s *State) hint(v uint32, hash uint64, t int64, key uint64) {
 		}
 		if s.room(v) {
 			o.hintRef, o.hintTime, o.hintKey = v, t, key
+			p := s.extend(s.visitors.at(v))
 			o.nextHint, p.hints = p.hints, i
 		} else {
 			s.cut(o.tenant, cutVisitorOrders)
@@ -295,7 +295,7 @@ func (s *State) touchOrder(i uint32, topic schemas.Topic, offset int64) {
 
 func (s *State) detachOrder(i uint32) {
 	o := s.orders.at(i)
-	p := &s.visitors.at(o.visitorRef).orders
+	p := &s.extend(s.visitors.at(o.visitorRef)).orders
 	for *p != i {
 		p = &s.orders.at(*p).nextOrder
 	}
@@ -304,7 +304,7 @@ func (s *State) detachOrder(i uint32) {
 
 func (s *State) detachHint(i uint32) {
 	o := s.orders.at(i)
-	p := &s.visitors.at(o.hintRef).hints
+	p := &s.extend(s.visitors.at(o.hintRef)).hints
 	for *p != i {
 		p = &s.orders.at(*p).nextHint
 	}

@@ -139,10 +139,11 @@ func (s *State) restore(r *reader) error {
 	if v := r.byte(); r.err == nil && v != snapshotVersion {
 		return fmt.Errorf("format %d: this program reads format %d", v, snapshotVersion)
 	}
+	const maxLengthSetting = 1 // its place in Settings.durations
 	var d [5]time.Duration
 	for i := range d {
 		ms := r.int()
-		if ms < 0 || ms > 400*day {
+		if ms < 0 || ms > 400*day || i == maxLengthSetting && ms > maxSpan {
 			r.fail(errValue)
 			ms = 0
 		}
@@ -236,24 +237,25 @@ func (s *State) readVisitor(r *reader, vi uint32) {
 	}
 	v.sealed = uint16(r.upTo(uint64(n)))
 	if n > 0 && r.err == nil {
-		v.class = s.blocks.class(n, 0)
-		v.block = s.blocks.take(v.class)
-		v.n = uint32(n)
+		v.block = s.blocks.take(s.blocks.class(n, 0))
+		v.n = uint16(n)
 	}
 	evs := s.events(v)
-	t := int64(0)
+	t, first := int64(0), int64(0)
+	users := s.extra(v).users
 	for i := range evs {
 		gap := r.upTo(maxTime)
 		t += int64(gap)
 		if i == 0 {
-			v.base = t - baseMargin
+			first = t
+			v.setBase(t)
 		}
 		e := event{key: r.fixed(), meta: binary.LittleEndian.Uint32(r.take(4))}
-		if t > maxTime || t-v.base > maxOffset || e.user() > v.users || !e.valid() {
+		if t > maxTime || t-first > maxSpan || e.user() > users || !e.valid() {
 			r.fail(errValue)
 			return
 		}
-		e.at = uint32(t - v.base)
+		e.at = uint32(t - v.base())
 		if i > 0 && !evs[i-1].before(e) {
 			r.fail(errOrder)
 			return
@@ -266,12 +268,12 @@ func (s *State) readVisitor(r *reader, vi uint32) {
 		i := s.sessions.take()
 		x := s.sessions.at(i)
 		x.start = r.time()
-		x.end = x.start + int64(r.upTo(maxTime))
+		x.length = uint32(r.upTo(maxSpan))
 		x.key, x.digest, x.links = r.fixed(), r.fixed(), r.fixed()
-		x.flags = sessionFlags(r.upTo(1<<16 - 1))
+		x.flags = sessionFlags(r.upTo(1<<8 - 1))
 		x.stage, x.counted = r.below(int(schemas.NumStages)), r.below(int(schemas.NumStages))
-		x.channel, x.platform = r.below(int(schemas.NumChannels)), r.below(int(schemas.NumPlatforms))
-		if x.flags&^(emittedClosed|frozen|archived|filtered|countedFlags) != 0 || x.flags&(frozen|archived) == frozen|archived {
+		x.sees(r.below(int(schemas.NumChannels)), r.below(int(schemas.NumPlatforms)))
+		if x.flags&(frozen|archived) == frozen|archived {
 			r.fail(errValue)
 		}
 		if before != nil && (x.start < before.start || x.start == before.start && x.key <= before.key) {
@@ -281,7 +283,7 @@ func (s *State) readVisitor(r *reader, vi uint32) {
 			x.kept = s.kept.take()
 			f := s.kept.at(x.kept)
 			f.read(r)
-			if f.start != x.start || f.key != x.key {
+			if f.start != x.start || f.key != x.key || f.end < f.start || f.end-f.start > maxSpan {
 				r.fail(errRef)
 			}
 		}
@@ -353,7 +355,7 @@ func (s *State) readOrder(r *reader, i uint32, tenants []uint8) bool {
 	o.tenant = tenants[tenant]
 	if refs&1 != 0 {
 		if o.visitorRef = s.known(r, o.visitor); o.visitorRef != 0 {
-			v := s.visitors.at(o.visitorRef)
+			v := s.extend(s.visitors.at(o.visitorRef))
 			o.nextOrder, v.orders = v.orders, i
 		}
 	}
@@ -361,7 +363,7 @@ func (s *State) readOrder(r *reader, i uint32, tenants []uint8) bool {
 		o.hintRef = s.known(r, r.id())
 		o.hintTime, o.hintKey = r.time(), r.fixed()
 		if o.hintRef != 0 {
-			v := s.visitors.at(o.hintRef)
+			v := s.extend(s.visitors.at(o.hintRef))
 			o.nextHint, v.hints = v.hints, i
 		}
 	}

@@ -10,20 +10,36 @@ import (
 // session remembers what was emitted under a session id, so that a new fold
 // can be compared with it, and what the counters have seen of it.
 type session struct {
-	start, end int64
-	key        uint64 // of the first event; with start and visitor it gives the id
-	digest     uint64 // of the last row, to notice a change after the close
-	links      uint64 // digest of the linked orders in the last row
-	next       uint32 // of the same visitor
-	kept       uint32 // the row itself, for archived and frozen sessions
-	flags      sessionFlags
-	stage      uint8 // of the last row
-	counted    uint8 // highest stage that the counters have seen, 0 = not even started
-	channel    uint8
-	platform   uint8
+	start   int64
+	key     uint64 // of the first event; with start and visitor it gives the id
+	digest  uint64 // of the last row, to notice a change after the close
+	links   uint64 // digest of the linked orders in the last row
+	length  uint32 // ms
+	next    uint32 // of the same visitor
+	kept    uint32 // the row itself, for archived and frozen sessions
+	flags   sessionFlags
+	stage   uint8 // of the last row
+	counted uint8 // highest stage that the counters have seen, 0 = not even started
+	source  uint8 // channel and platform
 }
 
-type sessionFlags uint16
+// end is the time of the last event. A session is shorter than maxSpan: its
+// events fit the visitor's offsets.
+func (r *session) end() int64     { return r.start + int64(r.length) }
+func (r *session) ends(end int64) { r.length = uint32(end - r.start) }
+
+func (r *session) channel() uint8  { return r.source & 31 }
+func (r *session) platform() uint8 { return r.source >> 5 }
+
+func (r *session) sees(channel, platform uint8) { r.source = channel | platform<<5 }
+
+// Both fit a session's source.
+const (
+	_ = uint(32 - schemas.NumChannels)
+	_ = uint(8 - schemas.NumPlatforms)
+)
+
+type sessionFlags uint8
 
 const (
 	emittedClosed sessionFlags = 1 << iota
@@ -142,7 +158,7 @@ func (s *State) foldEvents(v *visitor) {
 	var cur *fold
 	var curUser uint8
 	for i, e := range evs {
-		t := v.base + int64(e.at)
+		t := v.base() + int64(e.at)
 		for frozenNext != 0 && s.sessions.at(frozenNext).start <= t {
 			closeSpan()
 			s.foldFrozen(frozenNext)
@@ -197,7 +213,7 @@ func (s *State) absorb(v *visitor) {
 		f := s.kept.at(s.sessions.at(i).kept)
 		evs, n := s.events(v), 0
 		for k, e := range evs {
-			t := v.base + int64(e.at)
+			t := v.base() + int64(e.at)
 			if k < int(v.sealed) || t < f.start || t > f.end+s.gap || t-f.start >= s.maxLength {
 				evs[n] = e
 				n++

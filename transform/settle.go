@@ -48,6 +48,7 @@ func (s *State) settle(vi uint32, watermark int64, force bool) {
 	s.settleArchived(vi, v, watermark)
 	s.evict(vi, v, watermark)
 	s.schedule(vi, v, watermark)
+	s.trim(v)
 	v.mark = mark
 	s.drop(vi)
 }
@@ -160,7 +161,8 @@ func (s *State) emit(v *visitor, watermark int64) {
 				r.flags |= emittedClosed
 			}
 		}
-		r.end, r.channel, r.platform = f.end, f.channel, f.platform
+		r.ends(f.end)
+		r.sees(f.channel, f.platform)
 		r.flags &^= filtered
 		if f.filtered() {
 			r.flags |= filtered
@@ -172,18 +174,22 @@ func (s *State) emit(v *visitor, watermark int64) {
 // evict takes the events of spans that have left and of frozen sessions out of
 // the state. A session with an order that may still change stays as a row.
 func (s *State) evict(vi uint32, v *visitor, watermark int64) {
-	removed := 0
+	removed, cut := 0, false
 	for k := range s.folds {
 		f := &s.folds[k]
 		r := s.sessions.at(f.rec)
 		if f.gone {
 			v.floor = max(v.floor, f.end)
+			cut = cut || f.end+s.retain > watermark
 			removed += int(f.to - f.from)
 			s.leave(vi, v, k, watermark)
-		} else if f.approximate && r.flags&frozen == 0 {
-			removed += int(f.to - f.from)
-			r.flags |= frozen
-			s.keep(r, f)
+		} else if f.approximate {
+			cut = true
+			if r.flags&frozen == 0 {
+				removed += int(f.to - f.from)
+				r.flags |= frozen
+				s.keep(r, f)
+			}
 		}
 	}
 	if removed == 0 {
@@ -224,7 +230,7 @@ func (s *State) leave(vi uint32, v *visitor, k int, watermark int64) {
 		}
 	}
 	// Hints by events of this session have nothing to point at any more.
-	for i := v.hints; i != 0; {
+	for i := s.extra(v).hints; i != 0; {
 		o := s.orders.at(i)
 		next := o.nextHint
 		if o.flags&linkFrozen == 0 && s.sessionWith(o.hintTime, o.hintKey) == k {
@@ -281,10 +287,10 @@ func (s *State) settleRow(vi uint32, v *visitor, i uint32, watermark int64) {
 			s.archive = append(s.archive, linked{order: oi, at: o.at(), hash: o.hash})
 		}
 	}
-	for oi := v.orders; oi != 0; oi = s.orders.at(oi).nextOrder {
+	for oi := s.extra(v).orders; oi != 0; oi = s.orders.at(oi).nextOrder {
 		collect(oi)
 	}
-	for oi := v.hints; oi != 0; oi = s.orders.at(oi).nextHint {
+	for oi := s.extra(v).hints; oi != 0; oi = s.orders.at(oi).nextHint {
 		if s.orders.at(oi).visitorRef != vi {
 			collect(oi)
 		}
@@ -320,15 +326,15 @@ func (s *State) schedule(vi uint32, v *visitor, watermark int64) {
 		if r.flags&archived == 0 {
 			if r.flags&emittedClosed == 0 {
 				open++
-				due = min(due, r.end+s.gap+1)
+				due = min(due, r.end()+s.gap+1)
 			}
-			if quiet := r.end + activeWindow - s.outOfOrder; quiet > watermark && r.flags&filtered == 0 {
+			if quiet := r.end() + activeWindow - s.outOfOrder; quiet > watermark && r.flags&filtered == 0 {
 				active++
-				platform = r.platform
+				platform = r.platform()
 				due = min(due, quiet)
 			}
 			if r.flags&frozen != 0 {
-				due = min(due, r.end+s.retain+1)
+				due = min(due, r.end()+s.retain+1)
 			}
 		}
 		i = r.next
@@ -353,5 +359,5 @@ func (s *State) firstSpanEnd(v *visitor) int64 {
 	for i+1 < len(evs) && int64(evs[i+1].at-evs[i].at) <= s.gap && evs[i].meta&flagBarrier == 0 {
 		i++
 	}
-	return v.base + int64(evs[i].at)
+	return v.base() + int64(evs[i].at)
 }

@@ -90,7 +90,7 @@ func (s *State) writeVisitor(w *writer, v *visitor) {
 	var number [maxVisitorUsers + 1]uint8
 	var users [maxVisitorUsers]uint64
 	n := uint8(0)
-	if v.users > 0 {
+	if x := s.extra(v); x.users > 0 {
 		for _, e := range evs {
 			if k := e.user(); k != 0 && number[k] == 0 {
 				users[n] = s.user(v, k)
@@ -107,7 +107,7 @@ func (s *State) writeVisitor(w *writer, v *visitor) {
 	w.uint(uint64(v.sealed))
 	b, last := w.b, int64(0)
 	for _, e := range evs {
-		t := v.base + int64(e.at)
+		t := v.base() + int64(e.at)
 		b = binary.AppendUvarint(b, uint64(t-last))
 		last = t
 		b = binary.LittleEndian.AppendUint64(b, e.key)
@@ -122,12 +122,12 @@ func (s *State) writeVisitor(w *writer, v *visitor) {
 	for i := v.sessions; i != 0; {
 		r := s.sessions.at(i)
 		w.int(r.start)
-		w.uint(uint64(r.end - r.start))
+		w.uint(uint64(r.length))
 		w.fixed(r.key)
 		w.fixed(r.digest)
 		w.fixed(r.links)
 		w.uint(uint64(r.flags))
-		w.bytes(r.stage, r.counted, r.channel, r.platform)
+		w.bytes(r.stage, r.counted, r.channel(), r.platform())
 		if r.flags&(frozen|archived) != 0 {
 			s.kept.at(r.kept).write(w)
 		}

@@ -23,6 +23,7 @@ type State struct {
 	index      index
 	visitors   pool[visitor]
 	blocks     blocks
+	extras     pool[extra]
 	users      pool[userTable]
 	sessions   pool[session]
 	kept       pool[fold]
@@ -121,7 +122,7 @@ func (s *State) CloseAllWatermark() int64 {
 	w := s.watermark
 	for i := uint32(1); i < s.sessions.used; i++ {
 		if r := s.sessions.at(i); r.flags&(emittedClosed|archived) == 0 && r.start != 0 {
-			w = max(w, r.end+s.gap+1)
+			w = max(w, r.end()+s.gap+1)
 		}
 	}
 	return w
@@ -144,6 +145,7 @@ func (s *State) Bytes() int64 {
 	n += int64(len(s.visitors.pages))*poolPage*int64(unsafe.Sizeof(visitor{})) + s.index.bytes()
 	n += int64(len(s.users.pages)) * poolPage * int64(unsafe.Sizeof(userTable{}))
 	n += int64(len(s.sessions.pages)) * poolPage * int64(unsafe.Sizeof(session{}))
+	n += int64(len(s.extras.pages)) * poolPage * int64(unsafe.Sizeof(extra{}))
 	n += int64(len(s.kept.pages)) * poolPage * int64(unsafe.Sizeof(fold{}))
 	n += int64(len(s.orders.pages))*poolPage*int64(unsafe.Sizeof(order{})) + int64(len(s.orderIndex))*orderEntry
 	n += int64(len(s.ids.expires)) * idEntry

@@ -3,39 +3,78 @@ package transform
 import "github.com/storepulse/storepulse/schemas"
 
 // visitor is what the lane knows about one visitor: packed events inside the
-// horizon, the sessions that were emitted, and the orders that may link.
+// horizon, the sessions that were emitted, and the orders that may link. It
+// fills one cache line: a lane walks visitors in no order that memory knows.
 type visitor struct {
 	id           schemas.ID
-	base         int64  // Unix ms; event times are relative to it
 	floor        int64  // newest event that has left: nothing may touch it any more
-	firstUser    uint64 // user 1; most visitors have no other
-	block        uint32 // of packed events, in class
-	n            uint32 // events
-	moreUsers    uint32 // users 2 to 15, in State.users
+	origin       int32  // of event times, in units of 1 << originShift ms
+	block        uint32 // of packed events
 	sessions     uint32 // emitted sessions, ascending by start
-	orders       uint32 // orders by this visitor
-	hints        uint32 // orders hinted by a click of this visitor
+	more         uint32 // what few visitors have, in State.extras
 	next, prev   uint32 // in the wheel
 	bucket       int32
 	mark         uint32 // 1 + place among the touched of this epoch
-	open, active uint16 // share in the gauges
+	n            uint16 // events
 	sealed       uint16 // leading events that have logically left
-	class        uint8
-	users        uint8
+	open, active uint8  // share in the gauges; spilled = it stands in extra
 	tenant       uint8
 	platform     uint8 // under which active is counted
 }
 
-// noFloor is below every time that can be subtracted from.
-const noFloor = -1 << 62
+// extra is what a visitor has who logged in, ordered, or has many sessions.
+type extra struct {
+	firstUser    uint64 // user 1; most have no other
+	moreUsers    uint32 // users 2 to 15, in State.users
+	orders       uint32 // orders by this visitor
+	hints        uint32 // orders hinted by a click of this visitor
+	open, active uint16 // share in the gauges
+	users        uint8
+}
+
+const (
+	originShift = 17
+	spilled     = 255
+	// noFloor is below every time that can be subtracted from.
+	noFloor = -1 << 62
+)
 
 type userTable [maxVisitorUsers - 1]uint64
+
+// base is what event times are relative to, Unix ms.
+func (v *visitor) base() int64 { return int64(v.origin) << originShift }
+
+func (v *visitor) setBase(first int64) { v.origin = int32((first - baseMargin) >> originShift) }
+
+// extra gives what few visitors have, to read.
+func (s *State) extra(v *visitor) (x extra) {
+	if v.more != 0 {
+		x = *s.extras.at(v.more)
+	}
+	return x
+}
+
+// extend gives it to write.
+func (s *State) extend(v *visitor) *extra {
+	if v.more == 0 {
+		v.more = s.extras.take()
+	}
+	return s.extras.at(v.more)
+}
+
+// trim gives back what the visitor no longer has.
+func (s *State) trim(v *visitor) {
+	if v.more != 0 && *s.extras.at(v.more) == (extra{}) {
+		s.extras.put(v.more)
+		v.more = 0
+	}
+}
 
 func (s *State) events(v *visitor) []event {
 	if v.n == 0 {
 		return nil
 	}
-	return s.blocks.at(v.class, v.block)[:v.n]
+	return s.blocks.at(v.block)[:v.n]
 }
 
 // visitorOf finds or makes the visitor.
@@ -61,11 +100,18 @@ func (s *State) newVisitor(id schemas.ID, tenant uint8) uint32 {
 // drop frees a visitor of whom nothing is known any more.
 func (s *State) drop(i uint32) bool {
 	v := s.visitors.at(i)
-	if v.n > 0 || v.sessions != 0 || v.orders != 0 || v.hints != 0 || v.mark != 0 {
+	if v.n > 0 || v.sessions != 0 || v.mark != 0 {
 		return false
 	}
-	if v.moreUsers != 0 {
-		s.users.put(v.moreUsers)
+	if v.more != 0 {
+		x := s.extras.at(v.more)
+		if x.orders != 0 || x.hints != 0 {
+			return false
+		}
+		if x.moreUsers != 0 {
+			s.users.put(x.moreUsers)
+		}
+		s.extras.put(v.more)
 	}
 	s.wheel.remove(s, i)
 	s.index.remove(&s.visitors, i)
@@ -79,9 +125,9 @@ func (s *State) user(v *visitor, k uint8) uint64 {
 	case 0:
 		return 0
 	case 1:
-		return v.firstUser
+		return s.extra(v).firstUser
 	}
-	return s.users.at(v.moreUsers)[k-2]
+	return s.users.at(s.extra(v).moreUsers)[k-2]
 }
 
 // userIndex finds or adds a user; over the bound the event counts as anonymous.
@@ -89,40 +135,38 @@ func (s *State) userIndex(v *visitor, hash uint64) (k uint8, ok bool) {
 	if hash == 0 {
 		return 0, true
 	}
-	if v.users > 0 && v.firstUser == hash {
+	x := s.extend(v)
+	if x.users > 0 && x.firstUser == hash {
 		return 1, true
 	}
-	for k := uint8(2); k <= v.users; k++ {
-		if s.users.at(v.moreUsers)[k-2] == hash {
+	for k := uint8(2); k <= x.users; k++ {
+		if s.users.at(x.moreUsers)[k-2] == hash {
 			return k, true
 		}
 	}
-	if v.users == maxVisitorUsers {
+	if x.users == maxVisitorUsers {
 		return 0, false
 	}
-	v.users++
-	if v.users == 1 {
-		v.firstUser = hash
+	x.users++
+	if x.users == 1 {
+		x.firstUser = hash
 		return 1, true
 	}
-	if v.moreUsers == 0 {
-		v.moreUsers = s.users.take()
+	if x.moreUsers == 0 {
+		x.moreUsers = s.users.take()
 	}
-	s.users.at(v.moreUsers)[v.users-2] = hash
-	return v.users, true
+	s.users.at(x.moreUsers)[x.users-2] = hash
+	return x.users, true
 }
 
 // pruneUsers forgets users of whom no event is left, so that the bound speaks
 // of the horizon and a restored state has the same room.
 func (s *State) pruneUsers(v *visitor) {
-	if v.n == 0 {
-		if v.moreUsers != 0 {
-			s.users.put(v.moreUsers)
-		}
-		v.users, v.firstUser, v.moreUsers = 0, 0, 0
+	if v.more == 0 {
 		return
 	}
-	if v.users < 2 {
+	x := s.extras.at(v.more)
+	if x.users == 0 {
 		return
 	}
 	evs := s.events(v)
@@ -141,17 +185,14 @@ func (s *State) pruneUsers(v *visitor) {
 		}
 		evs[i].meta = evs[i].meta&^(15<<24) | uint32(seen[k])<<24
 	}
-	v.users, v.firstUser = n, order[0]
-	if n < 2 && v.moreUsers != 0 {
-		s.users.put(v.moreUsers)
-		v.moreUsers = 0
+	x.users, x.firstUser = n, order[0]
+	if n < 2 && x.moreUsers != 0 {
+		s.users.put(x.moreUsers)
+		x.moreUsers = 0
 	}
-	for k := uint8(2); k <= n; k++ {
-		s.users.at(v.moreUsers)[k-2] = order[k-1]
-	}
-	if v.moreUsers != 0 {
-		t := s.users.at(v.moreUsers)
-		clear(t[n-1:])
+	if x.moreUsers != 0 {
+		t := s.users.at(x.moreUsers)
+		clear(t[copy(t[:], order[1:n]):])
 	}
 }
 
@@ -160,20 +201,15 @@ func (s *State) pruneUsers(v *visitor) {
 func (s *State) insert(v *visitor, e event) {
 	n := int(v.n)
 	var evs []event
-	switch {
-	case n == 0:
-		v.class = 0
+	if n == 0 {
 		v.block = s.blocks.take(0)
-		evs = s.blocks.at(0, v.block)
-	case n == s.blocks.classes[v.class].size:
-		k := s.blocks.class(n+1, v.class)
-		b := s.blocks.take(k)
-		evs = s.blocks.at(k, b)
-		copy(evs, s.blocks.at(v.class, v.block))
-		s.blocks.put(v.class, v.block)
-		v.class, v.block = k, b
-	default:
-		evs = s.blocks.at(v.class, v.block)
+		evs = s.blocks.at(v.block)
+	} else if evs = s.blocks.at(v.block); n == len(evs) {
+		b := s.blocks.take(s.blocks.class(n+1, s.blocks.classOf(v.block)))
+		wider := s.blocks.at(b)
+		copy(wider, evs)
+		s.blocks.put(v.block)
+		v.block, evs = b, wider
 	}
 	i := n
 	for i > int(v.sealed) && e.before(evs[i-1]) {
@@ -186,36 +222,39 @@ func (s *State) insert(v *visitor, e event) {
 
 // shrink gives back room after events were dropped from the list.
 func (s *State) shrink(v *visitor, n int) {
-	evs := s.blocks.at(v.class, v.block)
+	v.n = uint16(n)
 	if n == 0 {
-		s.blocks.put(v.class, v.block)
-		v.n, v.block, v.class = 0, 0, 0
+		s.blocks.put(v.block)
+		v.block = 0
 		return
 	}
-	if k := s.blocks.class(n, 0); k < v.class {
+	if k := s.blocks.class(n, 0); k < s.blocks.classOf(v.block) {
 		b := s.blocks.take(k)
-		copy(s.blocks.at(k, b), evs[:n])
-		s.blocks.put(v.class, v.block)
-		v.class, v.block = k, b
+		copy(s.blocks.at(b), s.blocks.at(v.block)[:n])
+		s.blocks.put(v.block)
+		v.block = b
 	}
-	v.n = uint32(n)
 }
 
-// rebase moves the base so that t fits; false if the events lie too far apart.
+// rebase makes room for an event at t; false if the visitor's events would lie
+// too far apart. The answer depends on their times alone.
 func (s *State) rebase(v *visitor, t int64) bool {
 	if v.n == 0 {
-		v.base = t - baseMargin
+		v.setBase(t)
 		return true
 	}
-	evs := s.events(v)
-	first, last := v.base+int64(evs[0].at), v.base+int64(evs[len(evs)-1].at)
-	base := min(first, t) - baseMargin
-	if max(last, t)-base > maxOffset {
+	evs, was := s.events(v), v.base()
+	first, last := was+int64(evs[0].at), was+int64(evs[len(evs)-1].at)
+	if max(last, t)-min(first, t) > maxSpan {
 		return false
 	}
-	for i := range evs {
-		evs[i].at = uint32(v.base + int64(evs[i].at) - base)
+	if t >= was && t-was <= maxOffset {
+		return true
 	}
-	v.base = base
+	v.setBase(min(first, t))
+	shift := uint32(was - v.base()) // modulo 2^32, as the sum is
+	for i := range evs {
+		evs[i].at += shift
+	}
 	return true
 }
