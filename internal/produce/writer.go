@@ -25,6 +25,10 @@ type Config struct {
 	// BatchRecords and BatchBytes bound what is held before it is sent; 0 = 5,000 and 4 MiB.
 	BatchRecords int
 	BatchBytes   int
+	// Acknowledged, if not nil, hears where each record stands, before the
+	// flush that sent it returns; tag is what WriteTagged was given. It is
+	// called from several goroutines.
+	Acknowledged func(tag any, partition int, offset int64)
 }
 
 // Counts is what the brokers have acknowledged.
@@ -57,7 +61,7 @@ func NewWriter(cfg Config) *Writer {
 	if cfg.BatchBytes <= 0 {
 		cfg.BatchBytes = 4 << 20
 	}
-	return &Writer{cfg: cfg, kafka: &kafka.Writer{
+	w := &Writer{cfg: cfg, kafka: &kafka.Writer{
 		Addr: kafka.TCP(cfg.Brokers...),
 		// Java's default. Any other partitioner would split a visitor over lanes.
 		Balancer:     kafka.Murmur2Balancer{},
@@ -74,10 +78,21 @@ func NewWriter(cfg Config) *Writer {
 		WriteBackoffMax: 2 * time.Second,
 		Transport:       cfg.Transport,
 	}}
+	if cfg.Acknowledged != nil {
+		w.kafka.Completion = func(messages []kafka.Message, err error) {
+			for i := 0; err == nil && i < len(messages); i++ {
+				cfg.Acknowledged(messages[i].WriterData, messages[i].Partition, messages[i].Offset)
+			}
+		}
+	}
+	return w
 }
 
 // Write takes a copy of the record and sends when enough are held.
-func (w *Writer) Write(ctx context.Context, e *gen.Event) error {
+func (w *Writer) Write(ctx context.Context, e *gen.Event) error { return w.WriteTagged(ctx, e, nil) }
+
+// WriteTagged is Write with something for Config.Acknowledged to know it by.
+func (w *Writer) WriteTagged(ctx context.Context, e *gen.Event, tag any) error {
 	size := len(e.Key) + len(e.Value)
 	if len(w.held) >= w.cfg.BatchRecords || len(w.held) > 0 && len(w.arena)+size > w.cfg.BatchBytes {
 		if err := w.Flush(ctx); err != nil {
@@ -87,7 +102,7 @@ func (w *Writer) Write(ctx context.Context, e *gen.Event) error {
 	if len(w.held) == 0 {
 		w.since = time.Now()
 	}
-	w.held = append(w.held, kafka.Message{Topic: w.cfg.Topics[e.Topic], Key: w.copy(e.Key), Value: w.copy(e.Value), Time: e.Time})
+	w.held = append(w.held, kafka.Message{Topic: w.cfg.Topics[e.Topic], Key: w.copy(e.Key), Value: w.copy(e.Value), Time: e.Time, WriterData: tag})
 	return nil
 }
 

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/storepulse/storepulse/ingest"
+	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/internal/config"
+	"github.com/storepulse/storepulse/internal/deadletters"
+	"github.com/storepulse/storepulse/internal/obs"
+	"github.com/storepulse/storepulse/internal/produce"
+	"github.com/storepulse/storepulse/internal/progress"
+	"github.com/storepulse/storepulse/internal/records"
+	"github.com/storepulse/storepulse/sink/clickhouse"
+)
+
+// rememberSlack is added to how long a lane knows an id: it is better that a
+// letter waits a little than that the lane drops its record as a copy.
+const rememberSlack = 15 * time.Minute
+
+type replayFlags struct {
+	letterFlags
+	fix      string
+	dry, yes bool
+	rate     float64
+	dataDir  string
+}
+
+func newLettersReplay(s *shared) *cobra.Command {
+	var flags replayFlags
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Send letters to their topic again, mended if need be",
+		Long: `replay sends dead letters to their topic again, with their id and key, so that
+each arrives once and restates its sessions and orders. A record that would be
+refused again is not sent; nor is one that is a fact, or was replayed before.
+--dry-run shows what would be sent. The same command again is always safe.
+
+A fix file mends records first; it never changes an id:
+
+  rules:
+    - match: {reason: bad_currency, field: currency, type: order.created}
+      map: {currency: {RMB: CNY}}
+    - match: {reason: missing_required, field: platform}
+      set: {platform: h5}
+    - match: {reason: pii}
+      remove: [receiver.phone]
+    - rename: {page: page_type}`,
+		Example: `  storepulse deadletters replay --reason bad_currency --fix mend.yaml --dry-run
+  storepulse deadletters replay --reason bad_currency --fix mend.yaml --yes`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return audited(cmd, s, flags.dataDir, func(cfg config.Config, c *clickhouse.Client) error {
+				return replay(cmd.Context(), s, cfg, c, flags)
+			})
+		},
+	}
+	flags.add(cmd, 0, "at most so many letters (0 = all)")
+	f := cmd.Flags()
+	f.StringVar(&flags.fix, "fix", "", "mend records by this file first (YAML)")
+	f.BoolVar(&flags.dry, "dry-run", false, "show what would be sent, and send nothing")
+	f.BoolVar(&flags.yes, "yes", false, "do not ask")
+	f.Float64Var(&flags.rate, "rate", 200, "events per second (0 = as fast as it goes)")
+	f.StringVar(&flags.dataDir, "data-dir", "", "a demo's data directory")
+	return cmd
+}
+
+func replay(ctx context.Context, s *shared, cfg config.Config, c *clickhouse.Client, flags replayFlags) error {
+	filter, err := flags.filter(cfg)
+	if err != nil {
+		return err
+	}
+	voc, err := cfg.Vocabulary()
+	if err != nil {
+		return err
+	}
+	var fix *deadletters.Fix
+	if flags.fix != "" {
+		if fix, err = deadletters.LoadFix(flags.fix); err != nil {
+			return err
+		}
+	}
+	kafka, err := records.NewReader(cfg.Source(), obs.NewLogger(s.err, cfg.Log))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = kafka.Close() }()
+	transport, err := ingest.NewTransport(cfg.Kafka)
+	if err != nil {
+		return err
+	}
+	marks, err := watermarks(ctx, cfg, c)
+	if err != nil {
+		return err
+	}
+	rules := cfg.Transform()
+	r := deadletters.Replay{
+		Store: c, Kafka: kafka, Fix: fix, Filter: filter, Run: uuid.New(), By: whoami(), Rate: flags.rate,
+		Writer:   produce.Config{Brokers: cfg.Kafka.Brokers, Transport: transport, Topics: voc.Topics},
+		Settings: deadletters.Settings{Vocabulary: voc, Watermarks: marks, Horizon: rules.MergeHorizon, Remember: rules.Gap + rules.MergeHorizon + rememberSlack},
+	}
+	var show func(*deadletters.Verdict) error
+	if flags.dry {
+		show = func(v *deadletters.Verdict) error { return v.Diff(s.out, voc.Topics) }
+	}
+	plan, err := r.Plan(ctx, show)
+	if err != nil {
+		return err
+	}
+	printPlan(s.out, "replay would", plan, fix)
+	n := plan.Fates[deadletters.Send]
+	if flags.dry || n == 0 {
+		return nil
+	}
+	if !flags.yes {
+		if err := confirm(s, n); err != nil {
+			return err
+		}
+	}
+	bar := progress.New(s.err, "replay")
+	total := 0
+	for _, k := range plan.Fates {
+		total += k
+	}
+	r.Progress = func(done int) { bar.Show(0, 0, fmt.Sprintf("%d of %d letters", done, total)) }
+	done, err := r.Send(ctx)
+	bar.Done()
+	if err != nil {
+		return err
+	}
+	printPlan(s.out, "replay has", done, nil)
+	return nil
+}
+
+// watermarks reads how far every lane is.
+func watermarks(ctx context.Context, cfg config.Config, c *clickhouse.Client) (map[uint32]int64, error) {
+	lanes, err := checkpoint.NewStore(c, cfg.Pipeline.ID).Lanes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	marks := map[uint32]int64{}
+	for _, l := range lanes {
+		if l.Head.Epoch > 0 {
+			marks[l.Head.Lane] = l.Head.Watermark
+		}
+	}
+	return marks, nil
+}
+
+// confirm asks on a terminal; elsewhere the flag is needed.
+func confirm(s *shared, n int) error {
+	in, ok := s.in.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return &usageError{errors.New("deadletters replay: --yes is needed where nobody can be asked (--dry-run shows what would be sent)")}
+	}
+	fmt.Fprintf(s.err, "send %d records? [y/N] ", n)
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && line == "" {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if a := strings.ToLower(strings.TrimSpace(line)); a != "y" && a != "yes" {
+		return errors.New("nothing was sent")
+	}
+	return nil
+}
+
+// fateTexts say what happens to letters, in the order of a report.
+var fateTexts = []struct {
+	fate deadletters.Fate
+	text string
+}{
+	{deadletters.Send, "send"},
+	{deadletters.Fact, "leave out: the event is a fact"},
+	{deadletters.Replayed, "leave out: replayed before"},
+	{deadletters.Twin, "leave out: the same event as an earlier letter"},
+	{deadletters.Refused, "leave out: would be refused again"},
+	{deadletters.Unfixed, "leave out: the fix file cannot be applied"},
+	{deadletters.Gone, "leave out: cut at 64 KiB, and gone from Kafka"},
+	{deadletters.Waits, "leave out for now: the lane still remembers the event and would drop it"},
+	{deadletters.Parts, "leave out: other rows of the record stand and would be doubled"},
+	{deadletters.NoRecord, "leave out: a row that no record caused"},
+}
+
+func printPlan(w io.Writer, what string, c deadletters.Counts, fix *deadletters.Fix) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, what+":")
+	for _, f := range fateTexts {
+		n := c.Fates[f.fate]
+		if n == 0 && f.fate != deadletters.Send {
+			continue
+		}
+		fmt.Fprintf(tw, "%8d\t%s\n", n, f.text)
+		switch f.fate {
+		case deadletters.Send:
+			for class, n := range c.Classes {
+				if n > 0 {
+					fmt.Fprintf(tw, "\t%8d  %s\n", n, classTexts[class])
+				}
+			}
+		case deadletters.Refused:
+			for _, reason := range slices.Sorted(maps.Keys(c.Reasons)) {
+				fmt.Fprintf(tw, "\t%8d  %s\n", c.Reasons[reason], reason)
+			}
+		}
+	}
+	for _, line := range c.Idle(fix) {
+		fmt.Fprintf(tw, "the rule at line %d of the fix file matches no letter\n", line)
+	}
+	_ = tw.Flush()
+}
+
+var classTexts = [...]string{
+	deadletters.InTime:  "in time: folded into their sessions",
+	deadletters.Late:    "late: the lane rebuilds their sessions",
+	deadletters.TooLate: "over 72 h late: stored and flagged, in no session",
+	deadletters.Order:   "order events: applied however late",
+}
+
+func whoami() string {
+	name := "?"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "?"
+	}
+	return name + "@" + host
+}
