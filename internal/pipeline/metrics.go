@@ -138,6 +138,17 @@ func (m *Metrics) partial() {
 	}
 }
 
+// lost counts the losses of a recovered epoch: nothing else of it is counted,
+// but an alert hangs on these.
+func (m *Metrics) lost(n [schemas.NumTopics]int64) {
+	if m == nil {
+		return
+	}
+	for t, name := range schemas.TopicNames {
+		m.ledger.WithLabelValues(name, "lost_to_retention").Add(float64(n[t]))
+	}
+}
+
 func (m *Metrics) recovered(took time.Duration) {
 	if m != nil {
 		m.recoverySeconds.Observe(took.Seconds())

@@ -16,6 +16,7 @@ func (l *Lane) rereadPart(ctx context.Context, p *checkpoint.Plan, start schemas
 		rest[t].Start = min(max(rest[t].Start, start[t]), rest[t].End)
 	}
 	l.log.Error("records of a planned epoch lost to retention", "epoch", p.Epoch, "planned", p.Ranges, "readable", rest)
+	l.partial = true
 	l.deps.Metrics.partial()
 	if rest.Empty() {
 		return &ingest.Input{Ranges: rest}, nil
@@ -31,11 +32,13 @@ func (l *Lane) rereadPart(ctx context.Context, p *checkpoint.Plan, start schemas
 // whole one: their places in the tables are not the planned ones.
 const partNumber = 1 << 30
 
-// finishPart finishes an epoch in doubt of which retention took the beginning:
-// the plan id stays, and what is readable and not in the store is inserted. A
-// row is known by its Kafka position here. Session rows are written only if
-// none stands: they depend on what was lost.
-func (l *Lane) finishPart(ctx context.Context, p *checkpoint.Plan, in *ingest.Input) error {
+// finishPart finishes an epoch in doubt of which retention took the beginning,
+// or the epochs that its state came from: the plan id stays, and what is
+// readable and not in the store is inserted. A row is known by its Kafka
+// position here, because its place in the table may have moved. Session rows
+// are written only if none stands: they depend on what was lost. got is what
+// the re-run gives, and becomes what stands.
+func (l *Lane) finishPart(ctx context.Context, p *checkpoint.Plan, in *ingest.Input, got *outcome) error {
 	stamp := l.stamp(p)
 	refusedRows, err := l.deps.Facts.Refused(ctx, stamp)
 	if err != nil {
@@ -47,15 +50,13 @@ func (l *Lane) finishPart(ctx context.Context, p *checkpoint.Plan, in *ingest.In
 	}
 	var refused []refusal
 	for table := range schemas.NumTables {
-		facts := l.facts(table)
-		if facts.Rows() == 0 {
-			continue
-		}
 		there, err := l.positions(ctx, table, stamp)
 		if err != nil {
 			return err
 		}
-		if table == schemas.FactSessions && len(there) > 0 {
+		written(table, there, in.Ranges, &got.counts)
+		facts := l.facts(table)
+		if facts.Rows() == 0 || table == schemas.FactSessions && len(there) > 0 {
 			continue
 		}
 		stamp.Numbers = stamp.Numbers[:0]
@@ -83,7 +84,55 @@ func (l *Lane) finishPart(ctx context.Context, p *checkpoint.Plan, in *ingest.In
 	if err := l.writeRefused(ctx, p, in, refused); err != nil {
 		return err
 	}
+	l.deps.Metrics.lost(got.counts.Lost)
+	if got.rows, err = l.count(ctx, p); err != nil {
+		return err
+	}
 	return l.refeed(ctx, l.stamp(p))
+}
+
+// written takes what retention ate after it had been written off the losses.
+func written(table schemas.TableID, there map[schemas.RowPosition]bool, readable schemas.Ranges, c *checkpoint.Counts) {
+	of := &c.Facts
+	switch table {
+	case schemas.FactEvents, schemas.FactOrderEvents:
+	case schemas.DeadLetters:
+		of = &c.Letters
+	default:
+		return
+	}
+	for pos := range there {
+		if pos.Offset < readable[pos.Topic].Start {
+			of[pos.Topic]++
+			c.Lost[pos.Topic]--
+		}
+	}
+}
+
+// count gives the rows that stand under a plan, those that became dead letters
+// among them, as a whole epoch counts them.
+func (l *Lane) count(ctx context.Context, p *checkpoint.Plan) ([]checkpoint.TableCount, error) {
+	stamp, counts := l.stamp(p), []checkpoint.TableCount{}
+	refused, err := l.deps.Facts.Refused(ctx, stamp)
+	if err != nil {
+		return nil, fmt.Errorf("read the refused rows of epoch %d: %w", p.Epoch, err)
+	}
+	for table := range schemas.NumTables {
+		rows, err := l.deps.Facts.Standing(ctx, table, stamp)
+		if err != nil {
+			return nil, fmt.Errorf("count the rows of epoch %d in %s: %w", p.Epoch, schemas.TableName(table), err)
+		}
+		n := len(refused[table])
+		for _, r := range rows {
+			if r < schemas.RefusedNumber(0, 0) { // those above are letters of another table's rows
+				n++
+			}
+		}
+		if n > 0 {
+			counts = append(counts, checkpoint.TableCount{Table: table, Rows: uint32(n)})
+		}
+	}
+	return counts, nil
 }
 
 func (l *Lane) positions(ctx context.Context, table schemas.TableID, stamp schemas.Stamp) (map[schemas.RowPosition]bool, error) {
