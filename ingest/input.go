@@ -3,6 +3,7 @@ package ingest
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"sort"
 	"time"
 
 	"github.com/storepulse/storepulse/schemas"
@@ -53,6 +54,17 @@ func (in *Input) seal() {
 	for t := range in.Records {
 		in.CRC = checksum(in.CRC, in.Records[t])
 	}
+}
+
+// Checksum is the CRC of the part of the input that lies in the ranges: the
+// one that a plan with these ranges has.
+func (in *Input) Checksum(r schemas.Ranges) (crc uint32) {
+	for t, records := range in.Records {
+		from := sort.Search(len(records), func(i int) bool { return records[i].Offset >= r[t].Start })
+		to := sort.Search(len(records), func(i int) bool { return records[i].Offset >= r[t].End })
+		crc = checksum(crc, records[from:to])
+	}
+	return crc
 }
 
 // checksum goes on from crc over the records. Small pieces are gathered first:

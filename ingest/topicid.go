@@ -37,15 +37,20 @@ func (c *Client) TopicIDs(ctx context.Context) ([schemas.NumTopics]schemas.ID, e
 	return ids, nil
 }
 
-// identify keeps names and ids of the topics for the assignments to come.
-func (c *Client) identify(ctx context.Context) error {
+// Identity names the two topics as they stand in every plan: by name and id.
+func (c *Client) Identity(ctx context.Context) (string, error) {
 	ids, err := c.TopicIDs(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	names := c.cfg.Kafka.Topics.list()
-	c.identity = fmt.Sprintf("%s#%x+%s#%x", names[0], ids[0], names[1], ids[1])
-	return nil
+	return fmt.Sprintf("%s#%x+%s#%x", names[0], ids[0], names[1], ids[1]), nil
+}
+
+// identify keeps the identity for the assignments to come.
+func (c *Client) identify(ctx context.Context) (err error) {
+	c.identity, err = c.Identity(ctx)
+	return err
 }
 
 // topicIDMessage is a Metadata request of version 10, the first that answers

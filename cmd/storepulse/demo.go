@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
-	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/imports"
@@ -112,7 +111,7 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 	if err := st.check(ctx); err != nil {
 		return errors.Join(err, st.close())
 	}
-	before, err := checkpoint.NewStore(st.store, cfg.Pipeline.ID).Balance(ctx)
+	before, err := factRows(ctx, st.store)
 	if err != nil {
 		return errors.Join(err, st.close())
 	}

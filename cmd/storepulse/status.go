@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/obs"
+	"github.com/storepulse/storepulse/internal/verify"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
 )
@@ -21,8 +23,10 @@ func newStatus(s *shared) *cobra.Command {
 	var dataDir string
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show where every lane stands and whether ledger and tables agree",
-		Args:  cobra.NoArgs,
+		Short: "Show where every lane stands and whether its last epochs agree",
+		Long: `status is the quick look: where every lane stands, and whether ledger and tables
+agree over the last 1,000 epochs of each. verify compares everything.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.config()
 			if err != nil {
@@ -46,14 +50,15 @@ func newStatus(s *shared) *cobra.Command {
 			if err := client.CheckSchema(cmd.Context()); err != nil {
 				return err
 			}
-			return status(cmd.Context(), s.out, checkpoint.NewStore(client, cfg.Pipeline.ID))
+			return status(cmd.Context(), s.out, cfg, client)
 		},
 	}
 	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
 	return cmd
 }
 
-func status(ctx context.Context, w io.Writer, store *checkpoint.Store) error {
+func status(ctx context.Context, w io.Writer, cfg config.Config, client *clickhouse.Client) error {
+	store := checkpoint.NewStore(client, cfg.Pipeline.ID)
 	lanes, err := store.Lanes(ctx)
 	if err != nil {
 		return err
@@ -78,36 +83,31 @@ func status(ctx context.Context, w io.Writer, store *checkpoint.Store) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	_, err = balance(ctx, w, store)
-	return err
+	fmt.Fprintln(w)
+	r, err := verify.Check(ctx, store, client, verify.Options{Topics: cfg.ClickHouse().Topics, Last: statusEpochs, Tables: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.PrintBalance(w), verdict(w, r))
 }
 
-// balance prints the ledger against the tables; errFailed if they disagree.
-func balance(ctx context.Context, w io.Writer, store *checkpoint.Store) (checkpoint.Balance, error) {
-	b, err := store.Balance(ctx)
-	if err != nil {
-		return b, err
+// statusEpochs is how many of the last epochs of a lane a quick look compares.
+const statusEpochs = 1000
+
+// verdict says whether anything differs; errFailed if so.
+func verdict(w io.Writer, r *verify.Report) error {
+	if err := r.PrintVerdict(w); err != nil {
+		return err
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "\ntopic\tconsumed\t= facts\t+ duplicates\t+ dead letters\t+ tombstones\t+ lost\t+ absent\trows in tables\t")
-	for t, name := range schemas.TopicNames {
-		c := b.Ledger
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, b.Consumed[t], c.Facts[t], c.Duplicates[t], c.Letters[t], c.Tombstones[t], c.Lost[t], c.Absent[t], b.Facts[t])
+	if !r.Agrees() {
+		return errFailed
 	}
-	if err := tw.Flush(); err != nil {
-		return b, err
-	}
-	if !b.Balanced() {
-		fmt.Fprintln(w, "\nledger and tables DISAGREE")
-		return b, errFailed
-	}
-	fmt.Fprintf(w, "\nledger and tables agree: %d lanes, %d epochs, %d dead letters\n", b.Lanes, b.Epochs, b.Letters)
-	return b, nil
+	return nil
 }
 
 // report is what a demo says at its end: the shop's numbers from ClickHouse,
 // and whether ledger, tables and the metrics of this run agree.
-func report(ctx context.Context, w io.Writer, st *stack, before checkpoint.Balance) error {
+func report(ctx context.Context, w io.Writer, st *stack, before [schemas.NumTopics]int64) error {
 	client, err := clickhouse.New(st.cfg.ClickHouse(), st.log, prometheus.NewRegistry())
 	if err != nil {
 		return err
@@ -122,16 +122,24 @@ func report(ctx context.Context, w io.Writer, st *stack, before checkpoint.Balan
 	if err != nil {
 		return err
 	}
-	b, err := balance(ctx, w, checkpoint.NewStore(client, st.cfg.Pipeline.ID))
+	r, err := verify.Check(ctx, checkpoint.NewStore(client, st.cfg.Pipeline.ID), client, verifyOptions(st.cfg))
 	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	if err := errors.Join(r.PrintBalance(w), verdict(w, r)); err != nil {
 		return err
 	}
 	m, err := gather(st.reg)
 	if err != nil {
 		return err
 	}
+	after, err := factRows(ctx, client)
+	if err != nil {
+		return err
+	}
 	for t, name := range schemas.TopicNames {
-		rows, counted := b.Facts[t]-before.Facts[t], int64(m.sum("ecom_pipeline_records_total", "topic", name, "outcome", "fact"))
+		rows, counted := after[t]-before[t], int64(m.sum("ecom_pipeline_records_total", "topic", name, "outcome", "fact"))
 		if rows != counted {
 			// A worker that was killed leaves an epoch in doubt; finishing it
 			// publishes nothing.
@@ -141,4 +149,19 @@ func report(ctx context.Context, w io.Writer, st *stack, before checkpoint.Balan
 	}
 	fmt.Fprintln(w, "metrics of this run and tables agree")
 	return nil
+}
+
+// factRows counts the facts per topic.
+func factRows(ctx context.Context, client *clickhouse.Client) (n [schemas.NumTopics]int64, err error) {
+	rows, err := client.Query(ctx, "SELECT toInt64((SELECT count() FROM fact_events)), toInt64((SELECT count() FROM fact_order_events))", nil)
+	if err != nil {
+		return n, fmt.Errorf("count the facts: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&n[schemas.Clickstream], &n[schemas.OrdersTopic]); err != nil {
+			return n, fmt.Errorf("count the facts: %w", err)
+		}
+	}
+	return n, rows.Err()
 }

@@ -3,116 +3,73 @@ package checkpoint
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/storepulse/storepulse/schemas"
 )
 
-// Balance is the whole ledger against the whole tables, per topic. Consumed
-// ends at the last epoch that is known to be done.
-type Balance struct {
-	Lanes, Epochs uint64
-	Consumed      [schemas.NumTopics]int64 // offsets of done epochs
-	Ledger        Counts
-	Facts         [schemas.NumTopics]int64 // rows of fact_events and fact_order_events under done epochs
-	Letters       int64                    // dead letters under done epochs, those of refused rows excepted
+// Consumed is the number of offsets that the counts of a topic account for:
+// the right side of the balance.
+func (c *Counts) Consumed(t schemas.Topic) int64 {
+	return c.Facts[t] + c.Duplicates[t] + c.Letters[t] + c.Tombstones[t] + c.Lost[t] + c.Absent[t]
 }
 
-// Balanced says whether every consumed offset has its place in the ledger and
-// every fact and dead letter of the ledger stands in its table.
-func (b Balance) Balanced() bool {
-	var letters int64
-	for t := range b.Consumed {
-		c := b.Ledger
-		if b.Consumed[t] != c.Facts[t]+c.Duplicates[t]+c.Letters[t]+c.Tombstones[t]+c.Lost[t]+c.Absent[t] || b.Facts[t] != c.Facts[t] {
-			return false
+// Add adds up.
+func (c *Counts) Add(o *Counts) {
+	from := o.fields()
+	for i, f := range c.fields() {
+		for t := range f.of {
+			f.of[t] += from[i].of[t]
 		}
-		letters += c.Letters[t]
 	}
-	return letters == b.Letters
 }
 
-// doneEpochs lists every epoch some row says is done, once: the row that says
-// it is the plan after it or its own done row.
-const doneEpochs = `
-	SELECT lane, if(own, epoch, toUInt64(epoch - 1)) AS e, if(own, plan_id, prev_plan_id) AS p, max(seq) AS said,
-		any(clickstream_facts) AS cf, any(clickstream_duplicates) AS cd, any(clickstream_letters) AS cl, any(clickstream_tombstones) AS ct, any(clickstream_lost) AS co, any(clickstream_absent) AS ca,
-		any(orders_facts) AS of, any(orders_duplicates) AS od, any(orders_letters) AS ol, any(orders_tombstones) AS ot, any(orders_lost) AS oo, any(orders_absent) AS oa
-	FROM (SELECT *, kind IN ('done', 'gap_done', 'rebuild_done') AS own FROM epochs) WHERE has_done GROUP BY lane, e, p`
-
-// Balance reads the ledger and the tables. It is exact when no lane is writing.
-func (s *Store) Balance(ctx context.Context) (Balance, error) {
-	var b Balance
-	c := &b.Ledger
-	err := s.scanRow(ctx, `
-		SELECT uniqExact(lane), count(),
-			sum(cf), sum(cd), sum(cl), sum(ct), sum(co), sum(ca), sum(of), sum(od), sum(ol), sum(ot), sum(oo), sum(oa)
-		FROM (`+doneEpochs+`)`,
-		&b.Lanes, &b.Epochs, &c.Facts[0], &c.Duplicates[0], &c.Letters[0], &c.Tombstones[0], &c.Lost[0], &c.Absent[0],
-		&c.Facts[1], &c.Duplicates[1], &c.Letters[1], &c.Tombstones[1], &c.Lost[1], &c.Absent[1])
+// Rows gives every row of the ledger that speaks of the lane's epochs from …
+// to-1, void ones too, in the order they were written.
+func (s *Store) Rows(ctx context.Context, lane uint32, from, to uint64) ([]Plan, error) {
+	args := laneArg(lane)
+	args["from"], args["to"] = fmt.Sprint(from), fmt.Sprint(to)
+	rows, err := s.plans(ctx, "SELECT "+planColumns+` FROM epochs
+		WHERE lane = {lane:UInt32} AND epoch >= {from:UInt64} AND epoch < {to:UInt64} ORDER BY term, seq`, args)
 	if err != nil {
-		return b, fmt.Errorf("add up the ledger: %w", err)
+		return nil, fmt.Errorf("read epochs %d to %d of lane %d: %w", from, to, lane, err)
 	}
-	err = s.scanRow(ctx, `
-		SELECT sum(ce - cs), sum(oe - os) FROM (
-			SELECT lane, epoch, plan_id, any(clickstream_start) AS cs, any(clickstream_end) AS ce, any(orders_start) AS os, any(orders_end) AS oe
-			FROM epochs WHERE (lane, epoch, plan_id) IN (SELECT lane, e, p FROM (`+doneEpochs+`)) GROUP BY lane, epoch, plan_id)`,
-		&b.Consumed[0], &b.Consumed[1])
-	if err != nil {
-		return b, fmt.Errorf("add up the ledger's ranges: %w", err)
-	}
-	for _, t := range []struct {
-		query string
-		into  *int64
-	}{
-		{`SELECT toInt64(count()) FROM fact_events WHERE (lane, epoch, plan_id) IN (SELECT lane, e, p FROM (` + doneEpochs + `))`, &b.Facts[schemas.Clickstream]},
-		{`SELECT toInt64(count()) FROM fact_order_events WHERE (lane, epoch, plan_id) IN (SELECT lane, e, p FROM (` + doneEpochs + `))`, &b.Facts[schemas.OrdersTopic]},
-		{`SELECT toInt64(count()) FROM dead_letters WHERE reason != 'refused_by_store' AND (lane, epoch, plan_id) IN (SELECT lane, e, p FROM (` + doneEpochs + `))`, &b.Letters},
-	} {
-		if err := s.scanRow(ctx, t.query, t.into); err != nil {
-			return b, fmt.Errorf("count the rows of done epochs: %w", err)
-		}
-	}
-	return b, nil
+	return rows, nil
 }
 
-// scanRow reads the one row of a query.
-func (s *Store) scanRow(ctx context.Context, query string, into ...any) error {
-	rows, err := s.c.Query(ctx, query, nil)
+// PlannedSince gives the first epoch of the lane that was planned at or after
+// the time, 0 if none was.
+func (s *Store) PlannedSince(ctx context.Context, lane uint32, t time.Time) (epoch uint64, err error) {
+	args := laneArg(lane)
+	args["t"] = fmt.Sprint(t.UnixMilli())
+	err = s.each(ctx, `SELECT min(epoch) FROM epochs
+		WHERE lane = {lane:UInt32} AND kind NOT LIKE '%done' AND created_at >= fromUnixTimestamp64Milli({t:Int64})`, args,
+		func(rows driver.Rows) error { return rows.Scan(&epoch) })
 	if err != nil {
-		return err
+		return 0, fmt.Errorf("find the first epoch of lane %d since %s: %w", lane, t.UTC().Format(time.RFC3339), err)
 	}
-	defer rows.Close()
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		return fmt.Errorf("no row")
-	}
-	return rows.Scan(into...)
+	return epoch, nil
 }
 
 // LaneStatus is where a lane stands, as the ledger knows it.
 type LaneStatus struct {
-	Head   Plan
-	Worker string // that claimed it last
+	Head   Plan // zero before the first epoch
+	Worker string
 }
 
-// Lanes lists every lane the ledger knows, by number.
+// Lanes lists every lane the ledger knows, by number, and who claimed it last.
 func (s *Store) Lanes(ctx context.Context) ([]LaneStatus, error) {
-	rows, err := s.c.Query(ctx, `SELECT lane, argMax(worker, term) FROM lanes GROUP BY lane ORDER BY lane`, nil)
-	if err != nil {
-		return nil, fmt.Errorf("list the lanes: %w", err)
-	}
-	defer rows.Close()
 	var list []LaneStatus
-	for rows.Next() {
+	err := s.each(ctx, `SELECT lane, argMax(w, t) FROM (SELECT lane, worker AS w, term AS t FROM lanes
+		UNION ALL SELECT lane, '', toUInt64(0) FROM epochs GROUP BY lane) GROUP BY lane ORDER BY lane`, nil, func(rows driver.Rows) error {
 		var l LaneStatus
-		if err := rows.Scan(&l.Head.Lane, &l.Worker); err != nil {
-			return nil, fmt.Errorf("list the lanes: %w", err)
-		}
+		err := rows.Scan(&l.Head.Lane, &l.Worker)
 		list = append(list, l)
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("list the lanes: %w", err)
 	}
 	for i := range list {

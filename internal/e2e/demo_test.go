@@ -16,7 +16,7 @@ func TestDemo(t *testing.T) {
 		p := s.startEnv(append(os.Environ(), "STOREPULSE_HTTP_LISTEN=127.0.0.1:0"), "demo", "--duration", "8s", "--data-dir", dir)
 		p.wait(t, 3*time.Minute)
 		out := p.log.String()
-		for _, want := range []string{"visit", "cvr", "gmv", "dead letters", "ledger and tables agree", "metrics of this run and tables agree"} {
+		for _, want := range []string{"visit", "cvr", "gmv", "dead letters", "nothing lost, nothing twice", "metrics of this run and tables agree"} {
 			if !strings.Contains(out, want) {
 				t.Fatalf("the demo does not say %q:\n%s", want, out)
 			}

@@ -23,11 +23,12 @@ type Bar struct {
 	begun    time.Time
 	shown    time.Time
 	last     string
+	amount   func(int64) string
 }
 
 // New gives a bar; it is drawn in place if out is a terminal.
 func New(out io.Writer, title string) *Bar {
-	b := &Bar{out: out, title: title, every: 5 * time.Second, begun: time.Now()}
+	b := &Bar{out: out, title: title, every: 5 * time.Second, begun: time.Now(), amount: Bytes}
 	f, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		b.shown = b.begun // a command that ends within five seconds says one line
@@ -37,6 +38,13 @@ func New(out io.Writer, title string) *Bar {
 	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
 		b.width = w
 	}
+	return b
+}
+
+// NewCount gives a bar over things that are counted, such as "epochs".
+func NewCount(out io.Writer, title, unit string) *Bar {
+	b := New(out, title)
+	b.amount = func(n int64) string { return fmt.Sprintf("%d %s", n, unit) }
 	return b
 }
 
@@ -79,14 +87,14 @@ func (b *Bar) write() {
 
 func (b *Bar) line(done, total int64, note string) string {
 	elapsed := time.Since(b.begun)
-	s := b.title + " " + Bytes(done)
+	s := b.title + " " + b.amount(done)
 	if total > 0 {
 		part := min(max(float64(done)/float64(total), 0), 1)
-		s = fmt.Sprintf("%s %3.0f%% of %s", b.title, part*100, Bytes(total))
+		s = fmt.Sprintf("%s %3.0f%% of %s", b.title, part*100, b.amount(total))
 		if b.terminal {
 			const cells = 20
 			full := int(part * cells)
-			s = fmt.Sprintf("%s [%s%s] %3.0f%% of %s", b.title, strings.Repeat("#", full), strings.Repeat("-", cells-full), part*100, Bytes(total))
+			s = fmt.Sprintf("%s [%s%s] %3.0f%% of %s", b.title, strings.Repeat("#", full), strings.Repeat("-", cells-full), part*100, b.amount(total))
 		}
 		if part > 0.01 && part < 1 && elapsed > 2*time.Second {
 			s += ", " + time.Duration(float64(elapsed)*(1-part)/part).Round(time.Second).String() + " left"

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/storepulse/storepulse/ingest"
+	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/internal/config"
+	"github.com/storepulse/storepulse/internal/devmode"
+	"github.com/storepulse/storepulse/internal/obs"
+	"github.com/storepulse/storepulse/internal/progress"
+	"github.com/storepulse/storepulse/internal/verify"
+	"github.com/storepulse/storepulse/sink/clickhouse"
+)
+
+// verifyFlags are the command line of verify.
+type verifyFlags struct {
+	from, to string
+	lanes    []uint
+	records  bool
+	noKafka  bool
+	json     bool
+	dataDir  string
+}
+
+func newVerify(s *shared) *cobra.Command {
+	f := verifyFlags{}
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Check that nothing was lost and nothing stands twice",
+		Long: `verify compares Kafka's offsets, the ledger and the tables, prints a balance per
+lane and topic and names every epoch that differs. It only reads, and may run
+while workers write. Exit code 0: all agree. 1: something differs, or could not
+be compared.
+
+With --records it also reads the recorded ranges from Kafka again, as far as
+they are still there, and compares the checksum of every epoch.`,
+		Example: `  storepulse verify
+  storepulse verify --from 2026-11-10 --to 2026-11-12 --lane 3 --records
+  storepulse verify --data-dir .storepulse --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runVerify(cmd.Context(), s, f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.from, "from", "", "only epochs planned at or after this time (RFC 3339, or a date in UTC)")
+	fl.StringVar(&f.to, "to", "", "only epochs planned before this time")
+	fl.UintSliceVar(&f.lanes, "lane", nil, "only this lane; may be given several times")
+	fl.BoolVar(&f.records, "records", false, "read the records from Kafka again and compare checksums")
+	fl.BoolVar(&f.noKafka, "no-kafka", false, "compare ledger and tables only")
+	fl.BoolVar(&f.json, "json", false, "write the report as JSON")
+	fl.StringVar(&f.dataDir, "data-dir", "", "a demo's data directory")
+	return cmd
+}
+
+// verifyOptions compare all that can be compared without Kafka.
+func verifyOptions(cfg config.Config) verify.Options {
+	t := cfg.Transform()
+	return verify.Options{
+		Topics: cfg.ClickHouse().Topics, Tables: true, Sessions: true, Gap: t.Gap,
+		// No event comes more than 72 h late, and none is rebuilt before state has let go of it.
+		Settled: 72*time.Hour + t.PayWindow + t.MergeHorizon + t.Gap + time.Hour,
+	}
+}
+
+func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
+	cfg, err := s.config()
+	if err != nil {
+		return err
+	}
+	opt := verifyOptions(cfg)
+	if opt.From, err = parseTime("--from", f.from); err != nil {
+		return err
+	}
+	if opt.To, err = parseTime("--to", f.to); err != nil {
+		return err
+	}
+	if f.records && f.noKafka {
+		return &usageError{errors.New("--records reads Kafka: leave --no-kafka out")}
+	}
+	opt.Records = f.records
+	for _, l := range f.lanes {
+		opt.Lanes = append(opt.Lanes, uint32(l))
+	}
+	if f.dataDir != "" {
+		detach, kafka, err := attachForVerify(ctx, s.err, f, &cfg)
+		if err != nil {
+			return err
+		}
+		defer detach()
+		f.noKafka = f.noKafka || !kafka
+	}
+	log := obs.NewLogger(s.err, cfg.Log)
+	client, err := clickhouse.New(cfg.ClickHouse(), log, prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	if err := client.Ping(ctx); err != nil {
+		return err
+	}
+	if err := client.CheckSchema(ctx); err != nil {
+		return fmt.Errorf("%w (`storepulse migrate` brings the tables up to date)", err)
+	}
+	if !f.noKafka {
+		kafka, err := ingest.New(cfg.Source(), log, prometheus.NewRegistry())
+		if err != nil {
+			return err
+		}
+		defer func() { _ = kafka.Close() }()
+		if _, err := kafka.Check(ctx); err != nil {
+			return fmt.Errorf("%w; --no-kafka compares ledger and tables only", err)
+		}
+		opt.Log = verify.NewKafka(kafka)
+	}
+	bar := progress.NewCount(s.err, "verify", "epochs")
+	if f.json && !isTerminal(s.err) {
+		bar = nil
+	}
+	opt.Progress = bar.Show
+	r, err := verify.Check(ctx, checkpoint.NewStore(client, cfg.Pipeline.ID), client, opt)
+	bar.Done()
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if f.json {
+		enc := json.NewEncoder(s.out)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(r)
+	} else {
+		err = r.Print(s.out)
+	}
+	if err == nil && !r.Agrees() {
+		err = errFailed
+	}
+	return err
+}
+
+// attachForVerify points the configuration at a data directory: at the running
+// ClickHouse, or at one that it starts, and Kafka with it. A running demo's
+// Kafka cannot be found from outside.
+func attachForVerify(ctx context.Context, progress io.Writer, f verifyFlags, cfg *config.Config) (detach func(), kafka bool, err error) {
+	if url, ok := devmode.Attach(filepath.Join(f.dataDir, "clickhouse")); ok {
+		pointAt(cfg, url)
+		if f.records {
+			return nil, false, errors.New("--records: the demo in this data directory is running, and its Kafka cannot be reached from outside: stop the demo first")
+		}
+		if !f.noKafka {
+			fmt.Fprintln(progress, "the demo in this data directory is running: comparing ledger and tables, without its Kafka")
+		}
+		return func() {}, false, nil
+	}
+	if f.noKafka {
+		detach, err = attachClickHouse(ctx, progress, f.dataDir, cfg)
+		return detach, false, err
+	}
+	l, err := startLocal(ctx, progress, f.dataDir, 0, *cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, false, err
+	}
+	*cfg = l.cfg
+	return func() { _ = l.stop() }, true, nil
+}
+
+// parseTime reads a time or a date.
+func parseTime(flag, v string) (time.Time, error) {
+	if v == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, v); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, &usageError{fmt.Errorf("%s: want a time as 2026-11-10T18:00:00Z or a date as 2026-11-10 (got %q)", flag, v)}
+}
