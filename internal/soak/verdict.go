@@ -1,0 +1,60 @@
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/internal/config"
+	"github.com/storepulse/storepulse/internal/judge"
+	"github.com/storepulse/storepulse/sink/clickhouse"
+)
+
+// verdict holds the tables against the topics and the ledger against the
+// tables. All workers have drained and gone. The error says what is wrong, in
+// words; the result has the three counts.
+func verdict(ctx context.Context, brokers []string, cfg config.Config, rebuilt bool) (Result, error) {
+	var res Result
+	c := cfg.ClickHouse()
+	client, err := clickhouse.New(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		return res, err
+	}
+	defer func() { _ = client.Close() }()
+	settings, err := judge.SettingsOf(cfg)
+	if err != nil {
+		return res, err
+	}
+	settings.LateRebuilt = rebuilt
+	read, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	records, err := judge.Read(read, brokers, settings.Vocabulary.Topics)
+	if err != nil {
+		return res, err
+	}
+	rep, err := judge.Check(ctx, records, client, settings)
+	if err != nil {
+		return res, err
+	}
+	res.Events, res.Lost, res.Duplicated, res.SessionsWrong = rep.Events, rep.Lost, rep.Duplicated, rep.SessionsWrong
+	err = rep.Err()
+	if rep.Events == 0 || rep.Sessions == 0 {
+		err = errors.Join(err, fmt.Errorf("nothing was checked: %d events, %d sessions", rep.Events, rep.Sessions))
+	}
+	b, berr := checkpoint.NewStore(client, cfg.Pipeline.ID).Balance(ctx)
+	if berr != nil {
+		return res, errors.Join(err, berr)
+	}
+	if !b.Balanced() {
+		err = errors.Join(err, fmt.Errorf("ledger and tables disagree: %+v", b))
+	}
+	if taken := b.Consumed[0] + b.Consumed[1]; taken != int64(len(records)) {
+		err = errors.Join(err, fmt.Errorf("the ledger has taken %d records, the topics hold %d", taken, len(records)))
+	}
+	return res, err
+}
