@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"compress/gzip"
 	"encoding/csv"
 	"io"
@@ -30,14 +29,14 @@ func realData(t *testing.T, path string) string {
 }
 
 // importShop runs `storepulse import` and then drains.
-func importShop(t *testing.T, file, mapping string, extra ...string) (*shop, []gen.Event) {
+func importShop(t *testing.T, file, mapping string, extra ...string) (s *shop, records int) {
 	t.Helper()
 	k, err := devmode.StartKafka(devmode.KafkaOptions{DataDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = k.Close() })
-	s := newShop(t, k.Addr(), 2*time.Second, 4)
+	s = newShop(t, k.Addr(), 2*time.Second, 4)
 	s.cfg.Events.ExtraTypes = extra
 	p := s.start("import", file, "--mapping", mapping)
 	p.wait(t, 2*time.Minute)
@@ -52,15 +51,13 @@ func importShop(t *testing.T, file, mapping string, extra ...string) (*shop, []g
 		t.Fatal(err)
 	}
 	defer r.Close()
-	var events []gen.Event
-	var e gen.Event
-	for r.Next(&e) {
-		events = append(events, gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Time: e.Time})
+	for e := (gen.Event{}); r.Next(&e); {
+		records++
 	}
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return s, events
+	return s, records
 }
 
 // plainCount counts the values of one column of a gzipped CSV, by itself.
@@ -97,9 +94,10 @@ func plainCount(t *testing.T, file string, column int, header bool) map[string]i
 // TestImportREES46: a real shop's first hours go through the whole program.
 func TestImportREES46(t *testing.T) {
 	file := realData(t, "rees46/2019-Oct.csv.gz")
-	s, events := importShop(t, file, "../../examples/rees46.yaml")
-	s.verify(events)
-	s.compareSessions(events)
+	s, records := importShop(t, file, "../../examples/rees46.yaml")
+	if r := s.judged(); r.Records != records {
+		t.Errorf("the topics hold %d records, the file gives %d", r.Records, records)
+	}
 
 	plain := plainCount(t, file, 1, true)
 	for event, column := range map[string]string{"view_item": "view", "add_to_cart": "cart", "purchase": "purchase"} {
@@ -131,9 +129,10 @@ func TestImportREES46(t *testing.T) {
 // TestImportTaobao: 75 dense minutes without sessions and prices.
 func TestImportTaobao(t *testing.T) {
 	file := realData(t, "taobao/UserBehavior.csv.gz")
-	s, events := importShop(t, file, "../../examples/taobao.yaml", "add_to_wishlist")
-	s.verify(events)
-	s.compareSessions(events)
+	s, records := importShop(t, file, "../../examples/taobao.yaml", "add_to_wishlist")
+	if r := s.judged(); r.Records != records {
+		t.Errorf("the topics hold %d records, the file gives %d", r.Records, records)
+	}
 	plain := plainCount(t, file, 3, false)
 	for event, column := range map[string]string{"view_item": "pv", "add_to_cart": "cart", "add_to_wishlist": "fav", "purchase": "buy"} {
 		s.wantCount("SELECT count() FROM fact_events WHERE event_type = '"+event+"'", plain[column])

@@ -20,7 +20,9 @@ import (
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/devmode/devtest"
 	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/internal/judge"
 	"github.com/storepulse/storepulse/internal/pipeline"
+	"github.com/storepulse/storepulse/internal/verify"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink"
 	"github.com/storepulse/storepulse/sink/clickhouse"
@@ -55,25 +57,32 @@ func TestPropertyOnEngine(t *testing.T) {
 	if _, err := client.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var all []gen.Event
+	var all judge.Records
 	faults := 0
 	for n := range *worlds {
 		rng := rand.New(rand.NewPCG(seed, uint64(n)))
 		events := randomWorld(rng)
-		all = append(all, events...)
+		source := newMemorySource(events, rng)
+		for topic, log := range source.log {
+			for _, r := range log {
+				all = append(all, judge.Record{Topic: schemas.Topic(topic), Partition: int32(n), Record: r})
+			}
+		}
 		f := &faultyFacts{Client: client, rng: rng}
-		runLane(t, uint32(n), cfg, events, f, checkpoint.NewStore(client, cfg.Pipeline.ID), rng, quiet)
+		runLane(t, uint32(n), cfg, source, f, checkpoint.NewStore(client, cfg.Pipeline.ID), rng, quiet)
 		faults += f.faults
 	}
 	t.Logf("%d worlds, %d records, %d faults", *worlds, len(all), faults)
-	s.verify(all)
-	s.compareSessions(all)
-	b, err := checkpoint.NewStore(client, cfg.Pipeline.ID).Balance(t.Context())
+	s.judgeRecords(all)
+	settings := cfg.Transform()
+	r, err := verify.Check(t.Context(), checkpoint.NewStore(client, cfg.Pipeline.ID), client, verify.Options{
+		Topics: cfg.ClickHouse().Topics, Tables: true, Sessions: true, Gap: settings.Gap,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !b.Balanced() {
-		t.Errorf("ledger and tables disagree: %+v", b)
+	if !r.Agrees() {
+		t.Errorf("ledger and tables disagree: %+v", r.Findings)
 	}
 }
 
@@ -94,7 +103,7 @@ func randomWorld(rng *rand.Rand) []gen.Event {
 }
 
 // runLane takes the events through a lane until it is drained.
-func runLane(t *testing.T, id uint32, cfg config.Config, events []gen.Event, facts pipeline.Facts, ledger pipeline.Ledger, rng *rand.Rand, log *slog.Logger) {
+func runLane(t *testing.T, id uint32, cfg config.Config, source pipeline.Source, facts pipeline.Facts, ledger pipeline.Ledger, rng *rand.Rand, log *slog.Logger) {
 	t.Helper()
 	voc, err := cfg.Vocabulary()
 	if err != nil {
@@ -106,7 +115,7 @@ func runLane(t *testing.T, id uint32, cfg config.Config, events []gen.Event, fac
 	lanes.DrainPoll, lanes.SnapshotEvery = 20*time.Millisecond, 20*time.Millisecond
 	lanes.ClaimBackoff = pipeline.Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond}
 	lanes.RetryBackoff = lanes.ClaimBackoff
-	lane := pipeline.NewLane(id, lanes, newMemorySource(events, rng), pipeline.Deps{
+	lane := pipeline.NewLane(id, lanes, source, pipeline.Deps{
 		Ledger: ledger, Facts: facts, Publisher: nobody{},
 		Rules: pipeline.Rules{
 			Current: transform.Version, Runs: func(v int) bool { return v == transform.Version },

@@ -3,6 +3,7 @@ package judge
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
@@ -132,10 +133,15 @@ func (j *judgement) judgeInvented() {
 	for _, s := range j.stored {
 		for key, n := range s.byID {
 			for ; n >= 0; n = s.rows[n].next {
-				j.report.fail(&j.report.Invented, "invented: %q stands at %s of epoch %d, nobody sent it", key, s.rows[n].at, s.rows[n].epoch)
+				j.report.fail(&j.report.Invented, "invented: %s stands at %s of epoch %d, nobody sent it", nameOfKey(key), s.rows[n].at, s.rows[n].epoch)
 			}
 		}
 	}
+}
+
+func nameOfKey(key string) string {
+	parts := strings.SplitN(key, "\x00", 3)
+	return nameOf(parts[0], parts[1])
 }
 
 func nameOf(source, id string) string { return fmt.Sprintf("event %q of %q", id, source) }
