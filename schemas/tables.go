@@ -142,3 +142,13 @@ type RowPosition struct {
 	Topic  Topic
 	Offset int64
 }
+
+// EventRef is an event that somebody asks the facts for: the one under the same
+// source and id, and of the same visitor if it is a click, of an earlier offset
+// and between two business dates. Its byte slices alias the batch.
+type EventRef struct {
+	Offset     int64
+	Visitor    ID // clickstream only
+	Source, ID []byte
+	From, To   uint16 // business dates, days since 1970
+}

@@ -23,6 +23,7 @@ func (s *State) Apply(version int, in Input, out *Output) error {
 	}
 	out.reset()
 	s.out, s.deltas, s.epoch, s.ordinal = out, out.Deltas, in.Epoch, 0
+	s.copies = in.Copies
 	s.countAside(in.Batch)
 	s.applyOrders(in.Batch)
 	s.applyClicks(in.Batch.Events)
@@ -38,8 +39,9 @@ func (s *State) Apply(version int, in Input, out *Output) error {
 	s.watermark = in.Watermark
 	s.cause = cause{schemas.Clickstream, in.LastClick}
 	s.passTime()
+	s.forgetCrowds()
 	s.setGauges()
-	s.out, s.deltas = nil, nil
+	s.out, s.deltas, s.copies = nil, nil, [schemas.NumTopics][]int64{}
 	return nil
 }
 
@@ -65,7 +67,11 @@ func (s *State) applyClicks(e *schemas.Events) {
 		tenant := e.Tenant.Index[i]
 		e.Day[i] = s.days[tenant].date(t)
 		s.cause = cause{schemas.Clickstream, e.Offset[i]}
-		class, duplicate := s.click(e, i, t, run)
+		duplicate := copied(&s.copies[schemas.Clickstream], e.Offset[i])
+		class := schemas.LateNone
+		if !duplicate {
+			class, duplicate = s.click(e, i, t, run)
+		}
 		keep = append(keep, !duplicate)
 		if duplicate {
 			dropped = true

@@ -19,7 +19,7 @@ func (s *State) applyOrders(b *schemas.Batch) {
 		tenant, offset := o.Tenant.Index[i], o.Offset[i]
 		o.Day[i] = s.days[tenant].date(t)
 		s.cause = cause{schemas.OrdersTopic, offset}
-		duplicate := s.ids.seen(o.Dedup[i], s.watermark, max(t, s.watermark)+s.retain)
+		duplicate := copied(&s.copies[schemas.OrdersTopic], offset) || s.ids.seen(o.Dedup[i], s.watermark, max(t, s.watermark)+s.retain)
 		keep = append(keep, !duplicate)
 		from := item
 		for ; item < len(items.Offset) && items.Offset[item] == offset; item++ {

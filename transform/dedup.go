@@ -10,12 +10,13 @@ type dedup struct {
 	buckets map[int64][]schemas.ID
 	oldest  int64 // no bucket below it is filled
 	spare   [][]schemas.ID
+	cut     int64 // the bound took ids that would have counted, none beyond this
 }
 
 const dedupShift = 16 // buckets of about a minute
 
 func newDedup() dedup {
-	return dedup{expires: map[schemas.ID]int64{}, buckets: map[int64][]schemas.ID{}, oldest: never}
+	return dedup{expires: map[schemas.ID]int64{}, buckets: map[int64][]schemas.ID{}, oldest: never, cut: noFloor}
 }
 
 // seen reports a copy, or remembers the id until the given watermark.
@@ -25,6 +26,12 @@ func (d *dedup) seen(id schemas.ID, watermark, until int64) bool {
 	}
 	d.add(id, until)
 	return false
+}
+
+// remembers says that seen would report a copy.
+func (d *dedup) remembers(id schemas.ID, watermark int64) bool {
+	t, ok := d.expires[id]
+	return ok && t >= watermark
 }
 
 func (d *dedup) add(id schemas.ID, until int64) {
@@ -45,6 +52,7 @@ func (d *dedup) expire(watermark int64) (cut int64) {
 	for len(d.expires) > maxDedup {
 		was := len(d.expires)
 		d.oldest = d.first()
+		d.cut = max(d.cut, (d.oldest+1)<<dedupShift)
 		d.drain(d.oldest+1, never)
 		cut += int64(was - len(d.expires))
 	}

@@ -172,6 +172,7 @@ func (s *State) restore(r *reader) error {
 	for i := uint32(1); i < s.visitors.used; i++ {
 		s.schedule(i, s.visitors.at(i), s.watermark)
 	}
+	s.findCrowds()
 	return nil
 }
 

@@ -192,6 +192,7 @@ func (s *State) evict(vi uint32, v *visitor, watermark int64) {
 			}
 		}
 	}
+	s.crowd(v, cut, watermark)
 	if removed == 0 {
 		return
 	}

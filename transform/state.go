@@ -32,6 +32,7 @@ type State struct {
 	wheel      wheel
 	orderWheel wheel
 	ids        dedup
+	crowds     map[schemas.ID]int64 // newest event of visitors of whom a bound takes events: see Suspects
 	today      distinct
 	lastPaid   []int64 // by tenant, Unix ms
 	gauges     []tenantGauges
@@ -46,6 +47,7 @@ type State struct {
 	epoch                 uint64
 	ordinal               uint64
 	cause                 cause
+	copies                [schemas.NumTopics][]int64 // not yet come to
 	touched               []touched
 	pending               []uint32 // orders not yet counted
 	keeping, keepingItems []bool   // rows that are no copies
@@ -65,7 +67,7 @@ type State struct {
 func New(v *schemas.Vocabulary, r *schemas.Register, settings Settings) *State {
 	s := &State{
 		vocabulary: v, register: r,
-		index: newIndex(), orderIndex: map[uint64]uint32{}, ids: newDedup(),
+		index: newIndex(), orderIndex: map[uint64]uint32{}, ids: newDedup(), crowds: map[schemas.ID]int64{},
 		blocks: newBlocks(maxVisitorEvents + 1),
 		today:  distinct{visits: make([]perDay, len(v.Tenants)), buys: make([]perDay, len(v.Tenants))},
 		days:   newDays(v), lastPaid: make([]int64, len(v.Tenants)), gauges: make([]tenantGauges, len(v.Tenants)),

@@ -35,6 +35,9 @@ type Input struct {
 	Batch     *schemas.Batch
 	Watermark int64 // Unix ms; never below the state's
 	LastClick int64 // clickstream offset before the range's end: position of rows that the watermark caused
+	// Copies are the offsets, ascending, of rows whose event is a fact already:
+	// what was found of the State's Suspects, or what the plan recorded of it.
+	Copies [schemas.NumTopics][]int64
 }
 
 // Output is what one epoch gives beside the batch itself: the batch's events,

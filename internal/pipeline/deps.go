@@ -40,6 +40,7 @@ type Facts interface {
 	Refused(ctx context.Context, stamp schemas.Stamp) (map[schemas.TableID][]uint32, error)
 	Refeed(ctx context.Context, queryID string, stamp schemas.Stamp) error
 	Positions(ctx context.Context, table schemas.TableID, stamp schemas.Stamp) ([]schemas.RowPosition, error)
+	Copies(ctx context.Context, lane uint32, t schemas.Topic, refs []schemas.EventRef) ([]int64, error)
 }
 
 // Source reads the two partitions of a lane; *ingest.Lane is one.
@@ -66,6 +67,7 @@ type Decoder interface {
 type Engine interface {
 	Apply(version int, in transform.Input, out *transform.Output) error
 	NextWatermark(b *schemas.Batch) int64
+	Suspects(b *schemas.Batch, dst *transform.Suspects)
 	Watermark() int64
 	CloseAllWatermark() int64
 	Snapshot(dst []byte) []byte

@@ -43,7 +43,11 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 	// 1. Plan: write down what is about to be done. A crash before it costs
 	// nothing, the ranges are cut anew; after it the epoch is in doubt, and the
 	// next owner finishes exactly this plan.
-	plan := l.plan(in, kind, watermark)
+	copies, err := l.findCopies(ctx)
+	if err != nil {
+		return err
+	}
+	plan := l.plan(in, kind, watermark, copies)
 	if err := l.writePlan(ctx, plan); err != nil {
 		return err
 	}
@@ -89,10 +93,10 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 }
 
 // plan fills the next ledger row: it follows last and says that last is done.
-func (l *Lane) plan(in *ingest.Input, kind checkpoint.Kind, watermark int64) *checkpoint.Plan {
+func (l *Lane) plan(in *ingest.Input, kind checkpoint.Kind, watermark int64, copies [schemas.NumTopics][]int64) *checkpoint.Plan {
 	p := &checkpoint.Plan{
 		Lane: l.id, Term: l.term, Seq: l.seq, Epoch: 1, Kind: kind, Identity: l.cfg.Identity, Ranges: in.Ranges, CRC: in.CRC,
-		Watermark: watermark, Transform: uint32(l.deps.Rules.Current), Vocabulary: l.vocabulary, Snapshot: l.snap.acknowledged(),
+		Watermark: watermark, Copies: copies, Transform: uint32(l.deps.Rules.Current), Vocabulary: l.vocabulary, Snapshot: l.snap.acknowledged(),
 	}
 	if l.last != nil {
 		p.Epoch, p.Prev = l.last.Epoch+1, l.last.ID
@@ -141,7 +145,7 @@ func (l *Lane) decode(in *ingest.Input) {
 // transform applies the decoded batch under the plan and balances it: what was
 // consumed must be found again as fact, duplicate, letter, tombstone or loss.
 func (l *Lane) transform(p *checkpoint.Plan, in *ingest.Input) (outcome, error) {
-	input := transform.Input{Epoch: p.Epoch, Batch: l.batch, Watermark: p.Watermark, LastClick: p.Ranges[schemas.Clickstream].End - 1}
+	input := transform.Input{Epoch: p.Epoch, Batch: l.batch, Watermark: p.Watermark, LastClick: p.Ranges[schemas.Clickstream].End - 1, Copies: p.Copies}
 	if err := l.state.Apply(int(p.Transform), input, l.out); err != nil {
 		return outcome{}, stopf("apply epoch %d: %v", p.Epoch, err)
 	}

@@ -28,8 +28,9 @@ type Lane struct {
 
 	vocabulary uint64 // its hash: stands in every plan
 
-	batch *schemas.Batch
-	out   *transform.Output
+	batch    *schemas.Batch
+	out      *transform.Output
+	suspects transform.Suspects
 
 	// What a claim gives; term 0 means that the lane is not owned.
 	term    uint64

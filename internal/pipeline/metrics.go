@@ -14,9 +14,9 @@ import (
 // Metrics are the pipeline's own series; business series are the transform's.
 type Metrics struct {
 	epochs, rows, claims, retries, refusedRows, snapshotFailures, partialStates *prometheus.CounterVec
-	ledger                                                                      *prometheus.CounterVec
+	ledger, lookups                                                             *prometheus.CounterVec
 	epochSeconds, latency                                                       *prometheus.HistogramVec
-	recoverySeconds, snapshotSeconds                                            prometheus.Histogram
+	recoverySeconds, snapshotSeconds, lookupSeconds                             prometheus.Histogram
 	snapshotBytes                                                               prometheus.Gauge
 	stateBytes, laneStopped                                                     *prometheus.GaugeVec
 	watermarks                                                                  *watermarks
@@ -53,6 +53,8 @@ func NewMetrics(reg prometheus.Registerer, now func() time.Time) *Metrics {
 		epochSeconds:     hist("ecom_pipeline_epoch_seconds", "Time from plan to publish of an epoch.", []float64{.01, .03, .1, .3, 1, 3, 10}),
 		latency:          hist("ecom_pipeline_e2e_latency_seconds", "Time from the newest record of an epoch in Kafka to its facts in the store.", []float64{.1, .3, 1, 3, 10, 30, 60, 300}, "topic"),
 		recoverySeconds:  hist("ecom_pipeline_recovery_seconds", "Time from claim to the first new epoch.", []float64{.1, .3, 1, 3, 10, 30, 60}).WithLabelValues().(prometheus.Histogram),
+		lookups:          counter("ecom_pipeline_copy_lookups_total", "Records looked up among the facts, because they may be copies that the state no longer recognises."),
+		lookupSeconds:    hist("ecom_pipeline_copy_lookup_seconds", "Time a lane waited for such a lookup.", []float64{.003, .01, .03, .1, .3, 1, 3}).WithLabelValues().(prometheus.Histogram),
 		snapshotSeconds:  hist("ecom_pipeline_snapshot_pause_seconds", "Time a lane stood still for its snapshot.", []float64{.0001, .001, .01, .03, .1, .3, 1}).WithLabelValues().(prometheus.Histogram),
 		snapshotBytes:    gauge("ecom_pipeline_snapshot_bytes", "Size of the last snapshot before compression.").WithLabelValues(),
 		watermarks:       newWatermarks(now),
@@ -117,6 +119,13 @@ func (m *Metrics) claimed() {
 func (m *Metrics) retried(what string) {
 	if m != nil {
 		m.retries.WithLabelValues(what).Inc()
+	}
+}
+
+func (m *Metrics) lookedUp(n int, took time.Duration) {
+	if m != nil && n > 0 {
+		m.lookups.WithLabelValues().Add(float64(n))
+		m.lookupSeconds.Observe(took.Seconds())
 	}
 }
 

@@ -53,9 +53,11 @@ func (w *world) check() {
 	}
 }
 
-// checkOnce counts what became of every record.
+// checkOnce counts what became of every record. A copy has no row if its event
+// stands from a record before it.
 func (w *world) checkOnce(begin schemas.Ranges) {
 	for t := range w.log {
+		stands := map[int]bool{} // or may have been lost
 		for o := begin[t].Start; o < int64(len(w.log[t])); o++ {
 			pos := schemas.RowPosition{Topic: schemas.Topic(t), Offset: o}
 			n := map[string]int{}
@@ -76,9 +78,13 @@ func (w *world) checkOnce(begin schemas.Ranges) {
 			if w.log[t][o].id%2 == 1 {
 				want = n["facts"]
 			}
+			id := w.log[t][o].id
 			switch {
 			case first > 1 || second > 1:
 				w.fail("TWICE: topic %d offset %d: %v", t, o, n)
+			case n["facts"] > 0 && w.fact(schemas.Topic(t), id, o):
+				w.fail("TWICE: topic %d offset %d: a copy of record %d became a fact", t, o, id)
+			case stands[id] && first+second == 0:
 			case w.lost[pos]:
 			case first == 0:
 				w.fail("LOST: topic %d offset %d: %v", t, o, n)
@@ -88,6 +94,7 @@ func (w *world) checkOnce(begin schemas.Ranges) {
 			if w.bad != "" {
 				return
 			}
+			stands[id] = stands[id] || n["facts"] > 0 || w.lost[pos]
 		}
 	}
 }
@@ -121,7 +128,7 @@ func (w *world) checkContent(plans []checkpoint.Plan) {
 				toyDecoder{}.Decode(schemas.Topic(t), &in.Records[t][i], batch)
 			}
 		}
-		if err := engine.Apply(int(p.Transform), transform.Input{Epoch: p.Epoch, Batch: batch, Watermark: p.Watermark}, out); err != nil {
+		if err := engine.Apply(int(p.Transform), transform.Input{Epoch: p.Epoch, Batch: batch, Watermark: p.Watermark, Copies: p.Copies}, out); err != nil {
 			w.fail("apply: %v", err)
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -248,6 +249,7 @@ func (f *fakeLedger) Head(context.Context, uint32) (*checkpoint.Plan, error) {
 	f.p.step()
 	if h := f.p.w.head(); h != nil {
 		c := *h
+		f.p.w.spoilCopies(&c)
 		return &c, nil
 	}
 	return nil, nil
@@ -255,7 +257,35 @@ func (f *fakeLedger) Head(context.Context, uint32) (*checkpoint.Plan, error) {
 
 func (f *fakeLedger) Chain(_ context.Context, _ uint32, head *checkpoint.Plan, from uint64) ([]checkpoint.Plan, error) {
 	f.p.step()
-	return f.p.w.chain(head, from)
+	plans, err := f.p.w.chain(head, from)
+	for i := range plans {
+		f.p.w.spoilCopies(&plans[i])
+	}
+	return plans, err
+}
+
+// spoilCopies gives recovery other copies than those of the plan.
+func (w *world) spoilCopies(p *checkpoint.Plan) {
+	switch w.f.sabotage {
+	case forgetCopies:
+		p.Copies = [schemas.NumTopics][]int64{}
+	case askAnew:
+		for t, r := range p.Ranges {
+			p.Copies[t] = nil
+			for o := r.Start; o < r.End; o++ {
+				if rec := w.log[t][o]; rec.old && w.fact(schemas.Topic(t), rec.id, 1<<62) {
+					p.Copies[t] = append(p.Copies[t], o)
+				}
+			}
+		}
+	}
+}
+
+// fact says that an event stands from a record before the offset.
+func (w *world) fact(t schemas.Topic, id int, before int64) bool {
+	return slices.ContainsFunc(w.tables[tFacts], func(r row) bool {
+		return r.pos.Topic == t && r.pos.Offset < before && w.log[t][r.pos.Offset].id == id
+	})
 }
 
 func (w *world) chain(head *checkpoint.Plan, from uint64) ([]checkpoint.Plan, error) {
@@ -398,6 +428,22 @@ func (f *fakeFacts) Positions(_ context.Context, table schemas.TableID, stamp sc
 		list = append(list, r.pos)
 	}
 	return list, nil
+}
+
+func (f *fakeFacts) Copies(_ context.Context, _ uint32, t schemas.Topic, refs []schemas.EventRef) (offsets []int64, err error) {
+	f.p.step()
+	w := f.p.w
+	if w.f.lost && !w.quiet && w.r.Intn(6) == 0 {
+		w.fault("a lookup of %s fails", f.p.name)
+		return nil, errors.New("connection reset")
+	}
+	for _, r := range refs {
+		id, _ := strconv.Atoi(string(r.ID))
+		if w.f.sabotage != noLookup && w.fact(t, id, r.Offset) {
+			offsets = append(offsets, r.Offset)
+		}
+	}
+	return offsets, nil
 }
 
 func (f *fakeFacts) Refused(_ context.Context, stamp schemas.Stamp) (map[schemas.TableID][]uint32, error) {

@@ -35,9 +35,9 @@ var (
 
 // faults is what a schedule may contain.
 type faults struct {
-	kill, zombie, late, lost, idle, deploy, power, refuse, retain, half, duel, stop bool
-	window                                                                          int // dedup tokens the store remembers
-	sabotage                                                                        sabotage
+	kill, zombie, late, lost, idle, deploy, power, refuse, retain, half, duel, stop, copies bool
+	window                                                                                  int // dedup tokens the store remembers
+	sabotage                                                                                sabotage
 }
 
 // sabotage takes one sentence of the protocol away; the model must notice.
@@ -50,10 +50,14 @@ const (
 	retryLost   sabotage = "an unknown outcome is sent again"
 	trustDone   sabotage = "the epoch in doubt is taken as done"
 	skipRefused sabotage = "refused rows are dropped"
+
+	noLookup     sabotage = "late copies are not looked up"
+	forgetCopies sabotage = "the plan does not name the copies"
+	askAnew      sabotage = "recovery looks for copies anew"
 )
 
 func TestModel(t *testing.T) {
-	all := faults{kill: true, zombie: true, late: true, lost: true, idle: true, deploy: true, power: true, refuse: true, half: true, stop: true, window: 2}
+	all := faults{kill: true, zombie: true, late: true, lost: true, idle: true, deploy: true, power: true, refuse: true, half: true, stop: true, copies: true, window: 2}
 	duel, retain, roomy := all, all, all
 	duel.duel, retain.retain, roomy.window = true, true, 1000
 	cases := []struct {
@@ -114,8 +118,8 @@ func TestModel(t *testing.T) {
 // TestModelFindsFaults shows that the model can fail: without one sentence of
 // the protocol it must find a record lost, doubled or torn.
 func TestModelFindsFaults(t *testing.T) {
-	base := faults{kill: true, zombie: true, late: true, lost: true, idle: true, power: true, refuse: true, half: true, stop: true, window: 2}
-	for _, s := range []sabotage{noFence, noDrain, noDiff, retryLost, trustDone, skipRefused} {
+	base := faults{kill: true, zombie: true, late: true, lost: true, idle: true, power: true, refuse: true, half: true, stop: true, copies: true, window: 2}
+	for _, s := range []sabotage{noFence, noDrain, noDiff, retryLost, trustDone, skipRefused, noLookup, forgetCopies, askAnew} {
 		t.Run(string(s), func(t *testing.T) {
 			f := base
 			f.sabotage = s
@@ -137,16 +141,17 @@ type logRecord struct {
 	id         int
 	bad1, bad2 bool // a dead letter under transform version 1, 2
 	refused    bool // the store refuses its row in the second table
+	old        bool // the lane's state does not remember it: its copies must be looked up
 }
 
 func (r logRecord) value() []byte {
-	return fmt.Appendf(nil, "%d %t %t %t", r.id, r.bad1, r.bad2, r.refused)
+	return fmt.Appendf(nil, "%d %t %t %t %t", r.id, r.bad1, r.bad2, r.refused, r.old)
 }
 
 func parseRecord(v []byte) (r logRecord) {
 	f := strings.Fields(string(v))
 	r.id, _ = strconv.Atoi(f[0])
-	r.bad1, r.bad2, r.refused = f[1] == "true", f[2] == "true", f[3] == "true"
+	r.bad1, r.bad2, r.refused, r.old = f[1] == "true", f[2] == "true", f[3] == "true", f[4] == "true"
 	return r
 }
 
@@ -166,6 +171,7 @@ type world struct {
 	quiet      bool
 	bad        string
 	lost       map[schemas.RowPosition]bool
+	topics     map[int]int // of a record's id: its copies are in the same
 	faultCount int
 	epochs     int
 	claims     int
@@ -304,7 +310,7 @@ func (t traceWriter) Write(b []byte) (int, error) {
 
 // simulate runs one schedule: faults for a while, then quiet, then the check.
 func simulate(seed int64, f faults) *world {
-	w := &world{seed: seed, r: rand.New(rand.NewSource(seed)), f: f, lost: map[schemas.RowPosition]bool{}, clock: time.Unix(1_700_000_000, 0)}
+	w := &world{seed: seed, r: rand.New(rand.NewSource(seed)), f: f, lost: map[schemas.RowPosition]bool{}, topics: map[int]int{}, clock: time.Unix(1_700_000_000, 0)}
 	for i := range 3 + w.r.Intn(7) {
 		r := logRecord{id: i + 1, bad1: w.r.Intn(7) == 0}
 		r.bad2 = r.bad1
@@ -312,7 +318,13 @@ func simulate(seed int64, f faults) *world {
 			r.bad2 = !r.bad1
 		}
 		r.refused = f.refuse && w.r.Intn(4) == 0
+		r.old = f.copies && w.r.Intn(3) == 0
 		w.todo = append(w.todo, r)
+	}
+	for _, r := range slices.Clone(w.todo) {
+		for r.old && w.r.Intn(2) == 0 {
+			w.todo = slices.Insert(w.todo, w.r.Intn(len(w.todo)+1), r)
+		}
 	}
 	version := 1
 	w.spawn(version)
@@ -342,7 +354,11 @@ func simulate(seed int64, f faults) *world {
 
 func (w *world) produce(n int) {
 	for ; n > 0 && len(w.todo) > 0; n-- {
-		t := w.r.Intn(int(schemas.NumTopics))
+		t, again := w.topics[w.todo[0].id]
+		if !again {
+			t = w.r.Intn(int(schemas.NumTopics))
+			w.topics[w.todo[0].id] = t
+		}
 		w.log[t] = append(w.log[t], w.todo[0])
 		w.todo = w.todo[1:]
 	}

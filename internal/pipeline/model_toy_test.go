@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/storepulse/storepulse/ingest"
@@ -98,6 +100,26 @@ func (e *toyEngine) CloseAllWatermark() int64 { return e.wm + 1 }
 func (e *toyEngine) NextWatermark(b *schemas.Batch) int64 {
 	return max(e.wm, e.n+int64(b.Items.Rows()))
 }
+
+// Suspects: the toy remembers no id at all, and only old records are copied.
+func (e *toyEngine) Suspects(b *schemas.Batch, dst *transform.Suspects) {
+	*dst = transform.Suspects{}
+	seen := map[string]bool{}
+	for i := range b.Items.Rows() {
+		r, topic, offset := parseRecord(b.Items.ItemID.At(i)), b.Items.Topic.Index[i], b.Items.Offset[i]
+		if !r.old {
+			continue
+		}
+		key := fmt.Sprint(topic, " ", r.id)
+		if seen[key] {
+			dst.Copies[topic] = append(dst.Copies[topic], offset)
+		} else {
+			dst.Ask[topic] = append(dst.Ask[topic], schemas.EventRef{Offset: offset, ID: []byte(strconv.Itoa(r.id))})
+		}
+		seen[key] = true
+	}
+}
+
 func (e *toyEngine) Bytes() int64           { return 24 }
 func (e *toyEngine) Gauges(*schemas.Deltas) {}
 func (e *toyEngine) Sessions() (int, int)   { return int(e.n), int(e.n) }
@@ -119,6 +141,10 @@ func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output
 		if bad {
 			in.Batch.Letters.AppendRefused(schemas.Topic(topic), offset, 0, 0, text, nil)
 			replaceLast(&in.Batch.Letters.RefusedTable, nil)
+			continue
+		}
+		if slices.Contains(in.Copies[topic], offset) {
+			out.Counts.Duplicates[topic]++
 			continue
 		}
 		keep[i], texts[i] = true, text
