@@ -22,13 +22,23 @@ func (v *Verdict) Diff(w io.Writer, topics [schemas.NumTopics]string) error {
 	if string(v.Key) != string(v.Letter.Key) {
 		fmt.Fprintf(w, "  - key %q\n  + key %q\n", v.Letter.Key, v.Key)
 	}
-	before, after := strings.Split(Pretty(v.Before), "\n"), strings.Split(Pretty(v.Value), "\n")
+	before, after := linesOf(v.Before), linesOf(v.Value)
 	for _, line := range changed(before, after) {
-		if _, err := fmt.Fprintln(w, "  "+line); err != nil {
+		if _, err := fmt.Fprintln(w, "  "+brief(line)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// linesOf gives the record's lines without the commas at their ends: a field
+// that comes behind another changes nothing in that one.
+func linesOf(record []byte) []string {
+	list := strings.Split(Pretty(record), "\n")
+	for i := range list {
+		list[i] = strings.TrimSuffix(list[i], ",")
+	}
+	return list
 }
 
 // maxDiffLines bounds the table of the comparison; longer records are shown
@@ -74,4 +84,13 @@ func changed(a, b []string) []string {
 		}
 	}
 	return out
+}
+
+// brief cuts a line that nobody would read to its end.
+func brief(line string) string {
+	const most = 200
+	if r := []rune(line); len(r) > most {
+		return string(r[:most]) + fmt.Sprintf("… (%d characters)", len(r))
+	}
+	return line
 }
