@@ -203,7 +203,9 @@ func (s *State) readTenants(r *reader) (tenants []uint8, err error) {
 
 func (s *State) readVisitors(r *reader, tenants []uint8) {
 	var last schemas.ID
-	for n := range r.count(20) {
+	count := r.count(20)
+	s.index.reserve(&s.visitors, count)
+	for n := range count {
 		id := r.id()
 		tenant := r.below(len(tenants))
 		if r.err != nil {
@@ -214,15 +216,14 @@ func (s *State) readVisitors(r *reader, tenants []uint8) {
 			return
 		}
 		last = id
-		s.readVisitor(r, s.visitorOf(id, tenants[tenant]))
+		s.readVisitor(r, s.visitors.at(s.newVisitor(id, tenants[tenant])))
 		if r.err != nil {
 			return
 		}
 	}
 }
 
-func (s *State) readVisitor(r *reader, vi uint32) {
-	v := s.visitors.at(vi)
+func (s *State) readVisitor(r *reader, v *visitor) {
 	if v.floor = r.int(); v.floor != noFloor && (v.floor < -maxTime || v.floor > maxTime) {
 		r.fail(errValue)
 	}
@@ -231,52 +232,21 @@ func (s *State) readVisitor(r *reader, vi uint32) {
 			s.userIndex(v, hash)
 		}
 	}
-	n := r.count(13)
+	n := r.count(eventBytes)
 	if n > maxVisitorEvents+1 {
 		r.fail(errValue)
 		return
 	}
 	v.sealed = uint16(r.upTo(uint64(n)))
-	if n > 0 && r.err == nil {
-		v.block = s.blocks.take(s.blocks.class(n, 0))
-		v.n = uint16(n)
-	}
-	evs := s.events(v)
-	t, first := int64(0), int64(0)
-	users := s.extra(v).users
-	for i := range evs {
-		gap := r.upTo(maxTime)
-		t += int64(gap)
-		if i == 0 {
-			first = t
-			v.setBase(t)
-		}
-		e := event{key: r.fixed(), meta: binary.LittleEndian.Uint32(r.take(4))}
-		if t > maxTime || t-first > maxSpan || e.user() > users || !e.valid() {
-			r.fail(errValue)
-			return
-		}
-		e.at = uint32(t - v.base())
-		if i > 0 && !evs[i-1].before(e) {
-			r.fail(errOrder)
-			return
-		}
-		evs[i] = e
+	if n > 0 {
+		s.readEvents(r, v, n)
 	}
 	p := &v.sessions
 	var before *session
-	for range r.count(32) {
+	for range r.count(sessionBytes) {
 		i := s.sessions.take()
 		x := s.sessions.at(i)
-		x.start = r.time()
-		x.length = uint32(r.upTo(maxSpan))
-		x.key, x.digest, x.links = r.fixed(), r.fixed(), r.fixed()
-		x.flags = sessionFlags(r.upTo(1<<8 - 1))
-		x.stage, x.counted = r.below(int(schemas.NumStages)), r.below(int(schemas.NumStages))
-		x.sees(r.below(int(schemas.NumChannels)), r.below(int(schemas.NumPlatforms)))
-		if x.flags&(frozen|archived) == frozen|archived {
-			r.fail(errValue)
-		}
+		x.read(r)
 		if before != nil && (x.start < before.start || x.start == before.start && x.key <= before.key) {
 			r.fail(errOrder)
 		}
@@ -292,6 +262,49 @@ func (s *State) readVisitor(r *reader, vi uint32) {
 			return
 		}
 		*p, p, before = i, &x.next, x
+	}
+}
+
+func (s *State) readEvents(r *reader, v *visitor, n int) {
+	first := r.time()
+	b := r.take(n * eventBytes)
+	if r.err != nil {
+		return
+	}
+	v.setBase(first)
+	v.block, v.n = s.blocks.take(s.blocks.class(n, 0)), uint16(n)
+	evs, users, from := s.events(v), s.extra(v).users, uint32(first-v.base())
+	last := event{}
+	for i := range evs {
+		e := eventFrom(b[i*eventBytes:])
+		if i == 0 && e.at != 0 || i > 0 && !last.before(e) {
+			r.fail(errOrder)
+			return
+		}
+		if e.at > maxSpan || e.user() > users || !e.valid() {
+			r.fail(errValue)
+			return
+		}
+		last = e
+		e.at += from
+		evs[i] = e
+	}
+	if first+int64(last.at) > maxTime {
+		r.fail(errValue)
+	}
+}
+
+func (x *session) read(r *reader) {
+	b := r.take(sessionBytes)
+	x.start = int64(binary.LittleEndian.Uint64(b))
+	x.key, x.digest, x.links = binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+	x.length = binary.LittleEndian.Uint32(b[32:])
+	x.flags, x.stage, x.counted, x.source = sessionFlags(b[36]), b[37], b[38], b[39]
+	if x.start < -maxTime || x.start > maxTime || x.length > maxSpan ||
+		x.flags&(frozen|archived) == frozen|archived ||
+		x.stage >= uint8(schemas.NumStages) || x.counted >= uint8(schemas.NumStages) ||
+		x.channel() >= uint8(schemas.NumChannels) || x.platform() >= uint8(schemas.NumPlatforms) {
+		r.fail(errValue)
 	}
 }
 

@@ -17,7 +17,7 @@ const snapshotVersion = 1
 // state means: visitors, orders and ids are sorted, and nothing is written that
 // depends on where a value happens to lie in memory.
 func (s *State) Snapshot(dst []byte) []byte {
-	w := writer{append(dst, snapshotVersion)}
+	w := writer{append(slices.Grow(dst, s.snapshotSize()), snapshotVersion)}
 	for _, d := range s.settings.durations() {
 		w.int(d.Milliseconds())
 	}
@@ -40,6 +40,13 @@ func (s *State) Snapshot(dst []byte) []byte {
 	return w.b
 }
 
+// snapshotSize guesses, so that a large state is written into one piece of
+// memory; what it leaves out the growth of a slice makes up for.
+func (s *State) snapshotSize() int {
+	const visitorBytes, orderBytes, idBytes = 40, 160, 24
+	return int(s.blocks.bytes()) + s.index.n*visitorBytes + s.sessions.live()*sessionBytes + len(s.orderIndex)*orderBytes + len(s.ids.expires)*idBytes
+}
+
 func (s *Settings) durations() [5]time.Duration {
 	return [5]time.Duration{s.Gap, s.MaxLength, s.OutOfOrder, s.MergeHorizon, s.PayWindow}
 }
@@ -54,43 +61,68 @@ func (w *writer) fixed(n uint64)  { w.b = binary.LittleEndian.AppendUint64(w.b, 
 func (w *writer) id(x schemas.ID) { w.b = append(w.b, x[:]...) }
 func (w *writer) bytes(v ...byte) { w.b = append(w.b, v...) }
 
-// byID is a visitor's place, sorted by its id.
-type byID struct {
-	high  uint64
-	index uint32
+// room appends n bytes, to be filled by the caller.
+func (w *writer) room(n int) []byte {
+	at := len(w.b)
+	w.b = slices.Grow(w.b, n)[:at+n]
+	return w.b[at:]
 }
 
 func (s *State) writeVisitors(w *writer) {
-	order := make([]byID, 0, s.index.n)
-	for _, i := range s.index.all(nil) {
-		order = append(order, byID{binary.BigEndian.Uint64(s.visitors.at(i).id[:8]), i})
-	}
-	slices.SortFunc(order, func(a, b byID) int {
-		if a.high != b.high {
-			if a.high < b.high {
-				return -1
-			}
-			return 1
-		}
-		x, y := s.visitors.at(a.index), s.visitors.at(b.index)
-		return bytes.Compare(x.id[:], y.id[:])
-	})
+	order := s.byID()
 	w.uint(uint64(len(order)))
-	for _, o := range order {
-		s.writeVisitor(w, s.visitors.at(o.index))
+	for len(order) > 0 {
+		n := min(len(order), ahead)
+		s.fetch(order[:n])
+		for _, o := range order[:n] {
+			s.writeVisitor(w, s.visitors.at(o.index))
+		}
+		order = order[n:]
 	}
 }
 
+// ahead is how many visitors are fetched into the cache at once.
+const ahead = 32
+
+// fetch reads a little of everything that a visitor has, of many visitors one
+// after the other: such reads do not wait for each other, while writing one
+// visitor after the other would wait for every one of them. Nothing is done
+// with what it reads; the sum keeps the compiler from leaving it out.
+func (s *State) fetch(order []byID) {
+	var sum uint32
+	for _, o := range order {
+		sum += s.visitors.at(o.index).sessions
+	}
+	const line = 64 / eventBytes
+	for _, o := range order {
+		v := s.visitors.at(o.index)
+		evs := s.events(v)
+		for i := 0; i < min(len(evs), 4*line); i += line {
+			sum += evs[i].at
+		}
+		if len(evs) > 0 {
+			sum += evs[len(evs)-1].at
+		}
+		if v.sessions != 0 {
+			r := s.sessions.at(v.sessions)
+			sum += r.next + uint32(r.start)
+		}
+	}
+	s.fetched = sum
+}
+
+// writeVisitor: id, tenant, floor, users, events relative to the first, sessions.
 func (s *State) writeVisitor(w *writer, v *visitor) {
 	w.id(v.id)
 	w.bytes(v.tenant)
 	w.int(v.floor)
 	evs := s.events(v)
 	// Users are numbered by first appearance.
+	x := s.extra(v)
 	var number [maxVisitorUsers + 1]uint8
 	var users [maxVisitorUsers]uint64
 	n := uint8(0)
-	if x := s.extra(v); x.users > 0 {
+	if x.users > 0 {
 		for _, e := range evs {
 			if k := e.user(); k != 0 && number[k] == 0 {
 				users[n] = s.user(v, k)
@@ -105,15 +137,20 @@ func (s *State) writeVisitor(w *writer, v *visitor) {
 	}
 	w.uint(uint64(len(evs)))
 	w.uint(uint64(v.sealed))
-	b, last := w.b, int64(0)
-	for _, e := range evs {
-		t := v.base() + int64(e.at)
-		b = binary.AppendUvarint(b, uint64(t-last))
-		last = t
-		b = binary.LittleEndian.AppendUint64(b, e.key)
-		b = binary.LittleEndian.AppendUint32(b, e.meta&^(15<<24)|uint32(number[e.user()])<<24)
+	if len(evs) > 0 {
+		first := evs[0].at
+		w.int(v.base() + int64(first))
+		b := w.room(len(evs) * eventBytes)
+		if x.users < 2 { // it has its number
+			for i, e := range evs {
+				e.put(b[i*eventBytes:], first, e.meta)
+			}
+		} else {
+			for i, e := range evs {
+				e.put(b[i*eventBytes:], first, e.meta&^(15<<24)|uint32(number[e.user()])<<24)
+			}
+		}
 	}
-	w.b = b
 	count := uint64(0)
 	for i := v.sessions; i != 0; i = s.sessions.at(i).next {
 		count++
@@ -121,18 +158,32 @@ func (s *State) writeVisitor(w *writer, v *visitor) {
 	w.uint(count)
 	for i := v.sessions; i != 0; {
 		r := s.sessions.at(i)
-		w.int(r.start)
-		w.uint(uint64(r.length))
-		w.fixed(r.key)
-		w.fixed(r.digest)
-		w.fixed(r.links)
-		w.uint(uint64(r.flags))
-		w.bytes(r.stage, r.counted, r.channel(), r.platform())
+		b := w.room(sessionBytes)
+		binary.LittleEndian.PutUint64(b[0:], uint64(r.start))
+		binary.LittleEndian.PutUint64(b[8:], r.key)
+		binary.LittleEndian.PutUint64(b[16:], r.digest)
+		binary.LittleEndian.PutUint64(b[24:], r.links)
+		binary.LittleEndian.PutUint32(b[32:], r.length)
+		b[36], b[37], b[38], b[39] = uint8(r.flags), r.stage, r.counted, r.source
 		if r.flags&(frozen|archived) != 0 {
 			s.kept.at(r.kept).write(w)
 		}
 		i = r.next
 	}
+}
+
+const sessionBytes = 40 // in a snapshot
+
+func (e event) put(b []byte, first, meta uint32) {
+	b = b[:eventBytes]
+	binary.LittleEndian.PutUint64(b, e.key)
+	binary.LittleEndian.PutUint32(b[8:], e.at-first)
+	binary.LittleEndian.PutUint32(b[12:], meta)
+}
+
+func eventFrom(b []byte) event {
+	b = b[:eventBytes]
+	return event{key: binary.LittleEndian.Uint64(b), at: binary.LittleEndian.Uint32(b[8:]), meta: binary.LittleEndian.Uint32(b[12:])}
 }
 
 // write stores the row of a session; what its orders contribute is computed anew.

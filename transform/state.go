@@ -61,6 +61,7 @@ type State struct {
 	hashes   []uint64
 	scratch  []byte
 	due      []uint32
+	fetched  uint32
 }
 
 // New gives the empty state of a lane.
@@ -145,9 +146,9 @@ func (s *State) Bytes() int64 {
 	const orderEntry, idEntry = 22, 64
 	n := s.blocks.bytes()
 	n += int64(len(s.visitors.pages))*poolPage*int64(unsafe.Sizeof(visitor{})) + s.index.bytes()
+	n += int64(len(s.extras.pages)) * poolPage * int64(unsafe.Sizeof(extra{}))
 	n += int64(len(s.users.pages)) * poolPage * int64(unsafe.Sizeof(userTable{}))
 	n += int64(len(s.sessions.pages)) * poolPage * int64(unsafe.Sizeof(session{}))
-	n += int64(len(s.extras.pages)) * poolPage * int64(unsafe.Sizeof(extra{}))
 	n += int64(len(s.kept.pages)) * poolPage * int64(unsafe.Sizeof(fold{}))
 	n += int64(len(s.orders.pages))*poolPage*int64(unsafe.Sizeof(order{})) + int64(len(s.orderIndex))*orderEntry
 	n += int64(len(s.ids.expires)) * idEntry
