@@ -9,12 +9,16 @@ GO ?= go
 PKGS ?= ./...
 DURATION ?=
 FUZZTIME ?= 10s
+SOAK ?= 3m
+SOAK_SEED ?= 0
+SOAK_SCENARIO ?= faults
+SOAK_NODES ?= 3
 FUZZ ?= .
 KAFKA_ADDR := 127.0.0.1:19092
 # What test-kafka runs, and a test that is only the body of another one's process.
 ELSEWHERE := ^TestParentProcess$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
 
-.PHONY: help demo build test test-race test-kafka lint bench fuzz generate kafka kafka-start kafka-stop clean
+.PHONY: help demo build test test-race test-kafka soak lint bench fuzz generate kafka kafka-start kafka-stop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +40,10 @@ test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts 
 	export STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1; \
 	{ $(GO) test -json -count=1 -timeout 10m ./ingest/... ; \
 	  $(GO) test -json -count=1 -timeout 15m -run 'TestKill9|TestBadRecords|TestRefusals|TestTopicCreatedAgain' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
+
+soak: build kafka ## workers, Kafka and engine under faults, then the verdict (SOAK=60m SOAK_SEED=7 SOAK_NODES=1 SOAK_SCENARIO=outage)
+	$(GO) build -o bin/soak ./internal/tools/soak
+	bin/soak -for '$(SOAK)' -seed '$(SOAK_SEED)' -scenario '$(SOAK_SCENARIO)' -nodes '$(SOAK_NODES)' $(SOAK_FLAGS)
 
 lint: ## formatting, vet, staticcheck and the house rules
 	@files=$$($(GO) tool gofumpt -l .); if [ -n "$$files" ]; then \
