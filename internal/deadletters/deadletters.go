@@ -43,6 +43,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/storepulse/storepulse/internal/records"
+	"github.com/storepulse/storepulse/sink/clickhouse"
 )
 
 // Querier reads and writes the store; sink/clickhouse's Client is one.
@@ -100,15 +101,15 @@ func (f *Filter) where() (string, ch.Parameters) {
 	conditions := []string{"1"}
 	if len(f.Reasons) > 0 {
 		conditions = append(conditions, "reason IN {reasons:Array(String)}")
-		args["reasons"] = array(f.Reasons)
+		args["reasons"] = clickhouse.Texts(f.Reasons)
 	}
 	if f.Topic != "" {
 		conditions = append(conditions, "kafka_topic = {topic:String}")
-		args["topic"] = escape(f.Topic)
+		args["topic"] = clickhouse.Text(f.Topic)
 	}
 	if f.Field != "" {
 		conditions = append(conditions, "field = {field:String}")
-		args["field"] = escape(f.Field)
+		args["field"] = clickhouse.Text(f.Field)
 	}
 	if f.Lane >= 0 {
 		conditions = append(conditions, "lane = {lane:UInt32}")
@@ -123,26 +124,6 @@ func (f *Filter) where() (string, ch.Parameters) {
 		args["to"] = fmt.Sprint(f.To.UnixMilli())
 	}
 	return strings.Join(conditions, " AND "), args
-}
-
-// escape writes a value of a bound parameter: the server reads it as a field
-// of tab-separated text.
-func escape(s string) string {
-	return strings.NewReplacer("\\", "\\\\", "\t", "\\t", "\n", "\\n", "\r", "\\r", "\x00", "\\0").Replace(s)
-}
-
-// array is a bound parameter of type Array(String).
-func array(list []string) string {
-	var b strings.Builder
-	b.WriteByte('[')
-	for i, s := range list {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString("'" + strings.NewReplacer("\\", "\\\\", "'", "\\'").Replace(s) + "'")
-	}
-	b.WriteByte(']')
-	return escape(b.String())
 }
 
 // rows runs a read and calls scan for each row.

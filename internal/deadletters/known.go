@@ -14,6 +14,7 @@ import (
 
 	"github.com/storepulse/storepulse/internal/records"
 	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/sink/clickhouse"
 )
 
 // event identifies an event on a topic.
@@ -39,7 +40,7 @@ func facts(ctx context.Context, q Querier, events []event) (map[event]records.Po
 		}
 		slices.Sort(ids)
 		err := rows(ctx, q, table, "SELECT source, event_id, kafka_topic, kafka_partition, kafka_offset FROM "+table+" WHERE event_id IN {ids:Array(String)}",
-			ch.Parameters{"ids": array(slices.Compact(ids))}, func(r driver.Rows) error {
+			ch.Parameters{"ids": clickhouse.Texts(slices.Compact(ids))}, func(r driver.Rows) error {
 				e := event{topic: schemas.Topic(t)}
 				var p records.Position
 				err := r.Scan(&e.source, &e.id, &p.Topic, &p.Partition, &p.Offset)
@@ -78,7 +79,7 @@ func readEarlier(ctx context.Context, q Querier, letters []records.Position, ids
 		}
 	}
 	if len(ids) > 0 {
-		if err := rows(ctx, q, "replays", columns+"event_id IN {ids:Array(String)}", ch.Parameters{"ids": array(ids)}, scan); err != nil {
+		if err := rows(ctx, q, "replays", columns+"event_id IN {ids:Array(String)}", ch.Parameters{"ids": clickhouse.Texts(ids)}, scan); err != nil {
 			return e, err
 		}
 	}
@@ -97,13 +98,9 @@ func readEarlier(ctx context.Context, q Querier, letters []records.Position, ids
 func tuples(list []records.Position) string {
 	parts := make([]string, len(list))
 	for i, p := range list {
-		parts[i] = fmt.Sprintf("(%s, %d, %d)", literal(p.Topic), p.Partition, p.Offset)
+		parts[i] = fmt.Sprintf("(%s, %d, %d)", clickhouse.Literal(p.Topic), p.Partition, p.Offset)
 	}
 	return strings.Join(parts, ", ")
-}
-
-func literal(s string) string {
-	return "'" + strings.NewReplacer("\\", "\\\\", "'", "\\'").Replace(s) + "'"
 }
 
 // derived are the tables with rows of one record, which a second record would

@@ -9,6 +9,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/storepulse/storepulse/internal/records"
+	"github.com/storepulse/storepulse/sink/clickhouse"
 )
 
 // pageSize bounds what is held in memory: letters have up to 64 KiB each.
@@ -40,7 +41,7 @@ func Pages(ctx context.Context, q Querier, f Filter, visit func([]Letter) error)
 			// The partition key first, so that a page does not read the days before.
 			at = ` AND business_date >= toDate(fromUnixTimestamp64Milli({a_time:Int64}, 'UTC')) AND (received_at, kafka_topic, kafka_partition, kafka_offset, epoch_row)
 				> (fromUnixTimestamp64Milli({a_time:Int64}, 'UTC'), {a_topic:String}, {a_partition:UInt32}, {a_offset:Int64}, {a_row:UInt32})`
-			args["a_time"], args["a_topic"] = fmt.Sprint(after.Received.UnixMilli()), escape(after.Topic)
+			args["a_time"], args["a_topic"] = fmt.Sprint(after.Received.UnixMilli()), clickhouse.Text(after.Topic)
 			args["a_partition"], args["a_offset"], args["a_row"] = fmt.Sprint(after.Partition), fmt.Sprint(after.Offset), fmt.Sprint(after.EpochRow)
 		}
 		page := make([]Letter, 0, n)
@@ -76,7 +77,7 @@ func At(ctx context.Context, q Querier, p records.Position) ([]Letter, error) {
 	var list []Letter
 	err := rows(ctx, q, "the dead letter", "SELECT "+letterColumns+` FROM dead_letters
 		WHERE kafka_offset = {offset:Int64} AND kafka_partition = {partition:UInt32} AND kafka_topic = {topic:String} ORDER BY epoch, epoch_row`,
-		ch.Parameters{"topic": escape(p.Topic), "partition": fmt.Sprint(p.Partition), "offset": fmt.Sprint(p.Offset)},
+		ch.Parameters{"topic": clickhouse.Text(p.Topic), "partition": fmt.Sprint(p.Partition), "offset": fmt.Sprint(p.Offset)},
 		func(r driver.Rows) error {
 			l, err := scanLetter(r)
 			list = append(list, l)

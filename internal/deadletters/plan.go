@@ -159,9 +159,21 @@ func (p *planner) known(ctx context.Context, verdicts []Verdict) error {
 		} else if open, ok := p.open[v.Letter.Position]; ok && open.found != nil {
 			v.found = open.found
 			*v = v.is(Replayed, "an earlier run had sent it, as %s", open.found)
+		} else if at, ok := p.foundFor(v); ok {
+			*v = v.is(Replayed, "an earlier run had sent another letter of the event, as %s", at)
 		}
 	}
 	return nil
+}
+
+// foundFor looks for the event among what interrupted runs turned out to have sent.
+func (p *planner) foundFor(v *Verdict) (records.Position, bool) {
+	for _, o := range p.open {
+		if o.found != nil && o.id == v.ID && o.source == v.Source {
+			return *o.found, true
+		}
+	}
+	return records.Position{}, false
 }
 
 // settle decides what depends on the letters before it and on the lane's clock.
