@@ -111,7 +111,7 @@ func NewRegister(v *Vocabulary) *Register {
 	r.EventsLate = add(Counter, "ecom_events_late_total", "events", "Events outside the merge horizon (late) or older than 72 h (too_late).", topic, Label{"class", LateClassNames[1:]})
 	r.EventsDuplicate = add(Counter, "ecom_events_duplicate_total", "events", "Events dropped because (source, id) was seen.", topic)
 	r.EventsTombstone = add(Counter, "ecom_events_tombstone_total", "events", "Records without a value, ignored.", topic)
-	r.StateCut = add(Counter, "ecom_state_cut_total", "items", "What a bound of the state cut off.", Label{"bound", []string{"session_events", "visitor_users", "visitor_orders", "dedup_window"}})
+	r.StateCut = add(Counter, "ecom_state_cut_total", "items", "What a bound of the state cut off.", Label{"bound", []string{"session_events", "visitor_users", "visitor_orders", "dedup_window", "rebuilds"}})
 	r.SessionDuration = hist("ecom_session_duration_seconds", "Duration of closed sessions.", []float64{0, 10, 30, 60, 180, 600, 1800, 3600, 14400}, device)
 	r.CheckoutDuration = hist("ecom_checkout_duration_seconds", "Time from the first begin_checkout to the linked order.", []float64{10, 30, 60, 120, 300, 600, 1800, 3600}, device)
 	r.EventLateness = hist("ecom_event_lateness_seconds", "How far an event lay behind the newest one of its topic and lane.", []float64{1, 10, 60, 120, 600, 1800, 7200, 86400, 259200}, topic)

@@ -116,7 +116,11 @@ func (s *State) click(e *schemas.Events, i int, t, run int64) (class uint8, dupl
 		if t < run-tooOld {
 			return schemas.LateTooOld, false
 		}
+		s.owe(e.Visitor[i], e.Tenant.Index[i], t)
 		return schemas.LateOld, false
+	}
+	if t < run-s.horizon {
+		s.owe(e.Visitor[i], e.Tenant.Index[i], t) // an order whose session it begins or carries on may have left
 	}
 	if !known {
 		vi = s.visitorOf(e.Visitor[i], e.Tenant.Index[i])

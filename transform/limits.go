@@ -9,6 +9,7 @@ const (
 	maxVisitorOrders = 256     // orders and hints that wait for sessions of one visitor
 	maxDedup         = 1 << 20 // remembered ids of the orders topic
 	maxRows          = 900_000 // session rows an epoch: the ordinal has 20 bits
+	maxWaits         = 1 << 20 // stretches of time and orders that wait for a rebuild
 
 	second = 1000
 	minute = 60 * second
@@ -37,4 +38,5 @@ const (
 	cutVisitorUsers
 	cutVisitorOrders
 	cutDedup
+	cutRebuild
 )

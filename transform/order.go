@@ -2,6 +2,7 @@ package transform
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/storepulse/storepulse/schemas"
 )
@@ -51,7 +52,8 @@ const (
 	countedCancelled
 	uncounted // waits in State.pending
 	orderUnits
-	orderLate // first heard of beyond the horizon: it may have been here before, so it takes no link
+	orderLate  // first heard of beyond the horizon: it may have been here before, so it takes no link
+	orderHeard // by an event of its own, not only by clicks that name it
 )
 
 const (
@@ -77,10 +79,7 @@ func (o *order) at() int64 {
 
 // linkable says that the order takes part in the session funnel (spec 4.4).
 func (o *order) linkable() bool {
-	if o.at() == 0 || o.flags&(orderTest|orderLate) != 0 {
-		return false
-	}
-	return o.linkableKind()
+	return o.at() != 0 && o.flags&orderLate == 0 && !o.apart()
 }
 
 func (o *order) linkableKind() bool {
@@ -137,6 +136,7 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	i := s.orderOf(b.Order[row], b.Tenant.Index[row])
 	o := s.orders.at(i)
 	t, received, version := b.Time[row], b.Received[row], b.Version[row]
+	wasAt, wasApart := o.at(), o.apart()
 	o.seen = max(o.seen, t)
 	if created := payloadTime(b.CreatedAt[row], received); created > 0 {
 		o.created = earliest(o.created, created)
@@ -192,7 +192,13 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	if !known && (t+s.retain < s.watermark || o.at() != 0 && o.at()+s.retain < s.watermark) {
 		o.flags |= orderLate
 	}
-	if ident := b.HasAnon[row]; ident == identAnonymous || ident == identUser {
+	ident := b.HasAnon[row]
+	moved := wasAt != o.at() || wasApart != o.apart() || o.outranked(ident, b.Visitor[row])
+	if s.mayBelongToPast(o, kind, moved) {
+		s.oweOrder(o.hash, o.tenant, max(wasAt, cmp.Or(o.at(), t)))
+	}
+	o.flags |= orderHeard
+	if ident == identAnonymous || ident == identUser {
 		s.identify(i, ident, b.Visitor[row])
 	}
 	if o.flags&uncounted == 0 && (o.flags&countedPlaced == 0 || o.paidAt != 0 && o.flags&countedPaid == 0) && o.at() != 0 {
@@ -209,6 +215,27 @@ func earliest(known, t int64) int64 {
 	return known
 }
 
+// mayBelongToPast says that the session of the order may have left before what
+// the state has just learnt of it: a rebuild has to look for it.
+func (s *State) mayBelongToPast(o *order, kind schemas.Kind, moved bool) bool {
+	first := o.flags&orderHeard == 0
+	switch {
+	case o.flags&orderLate != 0:
+		return true
+	case first && o.created == 0 && kind != schemas.KindOrderCreated:
+		return true // the order may be older than what this event says
+	}
+	return (first || moved) && o.at() != 0 && o.at()+s.horizon < s.watermark
+}
+
+// apart says that the order takes no part in the funnel for what it is.
+func (o *order) apart() bool { return o.flags&orderTest != 0 || !o.linkableKind() }
+
+// outranked says that another visitor than the known one is the order's owner.
+func (o *order) outranked(ident uint8, id schemas.ID) bool {
+	return ident != 0 && (o.ident == 0 || o.ident > ident || o.ident == ident && bytes.Compare(o.visitor[:], id[:]) > 0)
+}
+
 // identify gives the order a visitor; anonymous_id wins over user_id, then the
 // smaller hash, so that arrival order does not decide.
 func (s *State) identify(i uint32, ident uint8, id schemas.ID) {
@@ -216,7 +243,7 @@ func (s *State) identify(i uint32, ident uint8, id schemas.ID) {
 	if o.flags&linkFrozen != 0 {
 		return
 	}
-	if o.ident != 0 && (o.ident < ident || o.ident == ident && bytes.Compare(o.visitor[:], id[:]) <= 0) {
+	if !o.outranked(ident, id) {
 		return
 	}
 	if o.visitorRef != 0 {

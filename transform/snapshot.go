@@ -37,6 +37,7 @@ func (s *State) Snapshot(dst []byte) []byte {
 			days[i].write(&w)
 		}
 	}
+	s.waits.write(&w)
 	return w.b
 }
 

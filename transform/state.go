@@ -32,6 +32,7 @@ type State struct {
 	wheel      wheel
 	orderWheel wheel
 	ids        dedup
+	waits      waits
 	crowds     map[schemas.ID]int64 // newest event of visitors of whom a bound takes events: see Suspects
 	today      distinct
 	lastPaid   []int64 // by tenant, Unix ms
@@ -47,6 +48,7 @@ type State struct {
 	epoch                 uint64
 	ordinal               uint64
 	cause                 cause
+	survey                *survey                    // what the next Rebuild writes
 	copies                [schemas.NumTopics][]int64 // not yet come to
 	touched               []touched
 	pending               []uint32 // orders not yet counted
@@ -68,7 +70,7 @@ type State struct {
 func New(v *schemas.Vocabulary, r *schemas.Register, settings Settings) *State {
 	s := &State{
 		vocabulary: v, register: r,
-		index: newIndex(), orderIndex: map[uint64]uint32{}, ids: newDedup(), crowds: map[schemas.ID]int64{},
+		index: newIndex(), orderIndex: map[uint64]uint32{}, ids: newDedup(), waits: newWaits(), crowds: map[schemas.ID]int64{},
 		blocks: newBlocks(maxVisitorEvents + 1),
 		today:  distinct{visits: make([]perDay, len(v.Tenants)), buys: make([]perDay, len(v.Tenants))},
 		days:   newDays(v), lastPaid: make([]int64, len(v.Tenants)), gauges: make([]tenantGauges, len(v.Tenants)),
@@ -152,5 +154,6 @@ func (s *State) Bytes() int64 {
 	n += int64(len(s.kept.pages)) * poolPage * int64(unsafe.Sizeof(fold{}))
 	n += int64(len(s.orders.pages))*poolPage*int64(unsafe.Sizeof(order{})) + int64(len(s.orderIndex))*orderEntry
 	n += int64(len(s.ids.expires)) * idEntry
+	n += s.waits.bytes()
 	return n
 }

@@ -70,7 +70,7 @@ func (s *shop) oracleInput(records []gen.Event) (events []oracle.Event, orders [
 			a = clicks[id]
 			batch.Events.Time[0] = a.time
 			if a.late != "none" {
-				batch.Events.Late.Index[0] = schemas.LateOld
+				batch.Events.Late.Index[0] = schemas.LateTooOld // in no session
 			}
 		} else {
 			id = string(batch.Orders.Source.Data) + " " + string(batch.Orders.EventID.Data)

@@ -11,11 +11,12 @@ import (
 
 // Facts reads the accepted events out of a batch that the transform has been
 // applied to: copies are gone, times corrected. Events that came too late for
-// the state are left out, because the lane does not fold them.
+// any session are left out; late ones are in, because a rebuild takes them.
+// Order events count however late they are.
 func Facts(b *schemas.Batch) (events []Event, orders []OrderEvent) {
 	e := b.Events
 	for i := range e.Offset {
-		if e.Late.Index[i] != schemas.LateNone {
+		if e.Late.Index[i] == schemas.LateTooOld {
 			continue
 		}
 		events = append(events, Event{
