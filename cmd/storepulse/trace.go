@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storepulse/storepulse/internal/config"
+	"github.com/storepulse/storepulse/internal/obs"
+	"github.com/storepulse/storepulse/internal/records"
+	"github.com/storepulse/storepulse/internal/trace"
+	"github.com/storepulse/storepulse/sink/clickhouse"
+)
+
+type traceFlags struct {
+	event, source, order, visitor, position string
+	tenant, from, to, dataDir               string
+	record, json                            bool
+	limit                                   int
+}
+
+func newTrace(s *shared) *cobra.Command {
+	var f traceFlags
+	cmd := &cobra.Command{
+		Use:   "trace",
+		Short: "Follow one event, order or visitor from Kafka to its session",
+		Long: `trace says where a record stands in Kafka, which epoch read it, what became of
+it, and which rows, session and order it is in. --record also shows the record
+as Kafka has it, personal data included.`,
+		Example: `  storepulse trace --event 9f1c-000017
+  storepulse trace --order O88121
+  storepulse trace --visitor a5e41ab087439611e --from 2026-03-01 --to 2026-03-02
+  storepulse trace --position clickstream/3/120044 --record`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asked := 0
+			for _, v := range []string{f.event, f.order, f.visitor, f.position} {
+				if v != "" {
+					asked++
+				}
+			}
+			if asked != 1 {
+				return &usageError{errors.New("trace: want one of --event, --order, --visitor and --position")}
+			}
+			return audited(cmd, s, f.dataDir, func(cfg config.Config, c *clickhouse.Client) error { return traced(cmd, s, cfg, c, f) })
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.event, "event", "", "id of an event")
+	fl.StringVar(&f.source, "source", "", "its source, where several have the id")
+	fl.StringVar(&f.order, "order", "", "id of an order")
+	fl.StringVar(&f.visitor, "visitor", "", "anonymous_id of a visitor, or the UUID")
+	fl.StringVar(&f.position, "position", "", "place of a record: topic/partition/offset")
+	fl.StringVar(&f.tenant, "tenant", "", "only this shop")
+	fl.StringVar(&f.from, "from", "", "first day to look at (2026-11-10, or 48h for so long ago); default: all")
+	fl.StringVar(&f.to, "to", "", "last day to look at")
+	fl.BoolVar(&f.record, "record", false, "also show the record as Kafka has it")
+	fl.BoolVar(&f.json, "json", false, "print JSON")
+	fl.IntVar(&f.limit, "limit", 1000, "at most so many events of a visitor (0 = all)")
+	fl.StringVar(&f.dataDir, "data-dir", "", "a demo's data directory")
+	return cmd
+}
+
+// traced looks and prints; not found is a failure.
+func traced(cmd *cobra.Command, s *shared, cfg config.Config, c *clickhouse.Client, f traceFlags) error {
+	voc, err := cfg.Vocabulary()
+	if err != nil {
+		return err
+	}
+	t := &trace.Tracer{Store: c, Vocabulary: voc, Limit: f.limit}
+	if t.From, err = timeFlag("from", f.from); err != nil {
+		return err
+	}
+	if t.To, err = timeFlag("to", f.to); err != nil {
+		return err
+	}
+	if _, ok := cfg.Tenants[f.tenant]; f.tenant != "" && !ok {
+		return &usageError{fmt.Errorf("--tenant: %q is not configured", f.tenant)}
+	}
+	if f.record {
+		r, err := records.NewReader(cfg.Source(), obs.NewLogger(s.err, cfg.Log))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = r.Close() }()
+		t.Kafka = r
+	}
+	var report *trace.Report
+	switch ctx := cmd.Context(); {
+	case f.event != "":
+		report, err = t.Event(ctx, f.event, f.source)
+	case f.order != "":
+		report, err = t.Orders(ctx, f.order, f.tenant)
+	case f.visitor != "":
+		report, err = t.Visitors(ctx, f.visitor, f.tenant)
+	default:
+		p, perr := records.ParsePosition(f.position, voc.Topics)
+		if perr != nil {
+			return &usageError{perr}
+		}
+		report, err = t.Position(ctx, p)
+	}
+	if err != nil {
+		return err
+	}
+	if f.json {
+		enc := json.NewEncoder(s.out)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(report)
+	} else {
+		err = report.Print(s.out)
+	}
+	if err == nil && !report.Found() {
+		return errFailed
+	}
+	return err
+}
