@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/segmentio/kafka-go"
@@ -21,12 +22,15 @@ func (c *Client) Committed(ctx context.Context, lane uint32) (schemas.Positions,
 	if err == nil {
 		err = res.Error
 	}
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		return at, nil
+	}
 	if err != nil {
 		return at, fmt.Errorf("fetch the offsets of group %s: %w", c.cfg.Kafka.Group, err)
 	}
 	for t := range schemas.NumTopics {
 		name := c.cfg.Kafka.Topics.name(t)
-		for _, p := range res.Topics[name] { // an unknown group has no topics
+		for _, p := range res.Topics[name] { // a group that has committed nothing has no topics
 			if p.Partition != int(lane) {
 				continue
 			}

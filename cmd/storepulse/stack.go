@@ -20,6 +20,7 @@ import (
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/pipeline"
+	"github.com/storepulse/storepulse/internal/verify"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
 	"github.com/storepulse/storepulse/sink/prom"
@@ -36,6 +37,7 @@ type stack struct {
 	store  *clickhouse.Client
 	worker *pipeline.Worker
 	server *obs.Server
+	watch  *verify.Watch
 	snaps  sync.WaitGroup
 }
 
@@ -71,6 +73,7 @@ func newStack(cfg config.Config, log *slog.Logger) (*stack, error) {
 		Log: log.With("part", "pipeline"), Now: time.Now, Sleep: sleep, Random: random,
 		Spawn: func(f func()) { s.snaps.Go(f) }, Metrics: pipeline.NewMetrics(s.reg, time.Now),
 	})
+	s.watch = verify.NewWatch(checkpoint.NewStore(s.store, cfg.Pipeline.ID), s.store, cfg.ClickHouse().Topics, s.worker.Lanes, log.With("part", "verify"), s.reg)
 	s.server = obs.NewServer(cfg.HTTP, log.With("part", "http"), s.reg, s.worker.Ready)
 	return s, nil
 }
@@ -119,6 +122,7 @@ func (s *stack) run(ctx context.Context) error {
 	}
 	part(s.server.Run)
 	part(s.store.Run)
+	part(s.watch.Run)
 	part(func(ctx context.Context) error {
 		defer cancel() // the other parts serve the worker
 		return s.worker.Run(ctx)

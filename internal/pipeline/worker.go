@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -143,6 +144,13 @@ func (w *Worker) ended(id uint32, err error) {
 	if err != nil {
 		w.mu.stopped[id] = err
 	}
+}
+
+// Lanes are those that run here now, in no order.
+func (w *Worker) Lanes() []uint32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.mu.running))
 }
 
 func (w *Worker) setReady(yes bool) {

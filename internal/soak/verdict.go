@@ -12,6 +12,7 @@ import (
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/judge"
+	"github.com/storepulse/storepulse/internal/verify"
 	"github.com/storepulse/storepulse/sink/clickhouse"
 )
 
@@ -46,13 +47,14 @@ func verdict(ctx context.Context, brokers []string, cfg config.Config, rebuilt b
 	if rep.Events == 0 || rep.Sessions == 0 {
 		err = errors.Join(err, fmt.Errorf("nothing was checked: %d events, %d sessions", rep.Events, rep.Sessions))
 	}
-	b, berr := checkpoint.NewStore(client, cfg.Pipeline.ID).Balance(ctx)
-	if berr != nil {
-		return res, errors.Join(err, berr)
+	v, verr := verify.Check(ctx, checkpoint.NewStore(client, cfg.Pipeline.ID), client, verify.Options{Topics: cfg.ClickHouse().Topics, Tables: true})
+	if verr != nil {
+		return res, errors.Join(err, verr)
 	}
-	if !b.Balanced() {
-		err = errors.Join(err, fmt.Errorf("ledger and tables disagree: %+v", b))
+	if !v.Agrees() {
+		err = errors.Join(err, fmt.Errorf("ledger and tables disagree: %+v", v.Findings))
 	}
+	b := v.Total()
 	if taken := b.Consumed[0] + b.Consumed[1]; taken != int64(len(records)) {
 		err = errors.Join(err, fmt.Errorf("the ledger has taken %d records, the topics hold %d", taken, len(records)))
 	}

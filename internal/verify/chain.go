@@ -194,8 +194,12 @@ func (l *laneCheck) hole(below *epoch) {
 		}
 	}
 	for i := range l.gone {
-		l.report.add(l.finding(&l.gone[i], "chain", "epochs", what,
-			"rows of `epochs` were deleted: restore the table from a backup, or start with an empty database; a lane that must recover across the hole stops"))
+		f := l.finding(&l.gone[i], "chain", "epochs", what,
+			"rows of `epochs` were deleted: restore the table from a backup, or start with an empty database; a lane that must recover across the hole stops")
+		for t := range f.events {
+			f.events[t] = l.gone[i].counts.Consumed(schemas.Topic(t))
+		}
+		l.report.add(f)
 	}
 	l.gone = l.gone[:0]
 }

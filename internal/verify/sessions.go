@@ -27,7 +27,7 @@ const liveSessions = `SELECT visitor_id, session_id, argMax(start_time, version)
 // that the closed sessions of a visitor do not overlap and hold exactly its
 // events before the open one, those too late for any session left out.
 const sessionQuery = `
-SELECT class, count(), groupArray(20)((visitor_id, plain, late, held, sessions)) FROM (
+SELECT class, count(), groupArray(20)((visitor_id, toUInt64(plain), toUInt64(late), toUInt64(held), toUInt64(sessions))) FROM (
 	SELECT visitor_id,
 		arraySort(groupArrayIf((started, ended), kind = 1 AND NOT stale)) AS spans,
 		countIf(kind = 1 AND NOT stale AND shut) AS sessions,

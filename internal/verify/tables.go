@@ -71,26 +71,15 @@ func (l *laneCheck) args(from, to uint64) ch.Parameters {
 	}
 }
 
-// stand reads what stands in a table under the plans of some epochs. It is
-// exact unless quick: then numbers and positions are taken for distinct where
-// their sum is that of distinct numbers.
+// stand reads what stands in a table under the plans of some epochs.
 func (l *laneCheck) stand(ctx context.Context, table schemas.TableID, from, to uint64) (map[link]stat, error) {
 	out := map[link]stat{}
 	name := schemas.TableName(table)
-	distinct := "uniqExact(epoch_row), uniqExact(kafka_topic, kafka_offset)"
-	if l.opt.quick {
-		// The rows of fact_sessions are thinned by merges.
-		distinct = "if({merged:Bool} OR sum(toUInt64(epoch_row)) = intDiv(count() * (count() - 1), 2), count(), 0) AS numbers, numbers"
-	}
-	args := l.args(from, to)
-	if l.opt.quick {
-		args["merged"] = fmt.Sprint(table == schemas.FactSessions)
-	}
-	err := each(ctx, l.client, `SELECT epoch, plan_id, count(), `+distinct+`, max(epoch_row),
+	err := each(ctx, l.client, `SELECT epoch, plan_id, count(), uniqExact(epoch_row), uniqExact(kafka_topic, kafka_offset), max(epoch_row),
 			countIf(kafka_topic = {clicks:String}), minIf(kafka_offset, kafka_topic = {clicks:String}), maxIf(kafka_offset, kafka_topic = {clicks:String}),
 			countIf(kafka_topic = {orders:String}), minIf(kafka_offset, kafka_topic = {orders:String}), maxIf(kafka_offset, kafka_topic = {orders:String})
 		FROM `+name+` WHERE lane = {lane:UInt32} AND epoch >= {from:UInt64} AND epoch <= {to:UInt64} AND epoch_row < 2147483648
-		GROUP BY epoch, plan_id`, args, func(rows driver.Rows) error {
+		GROUP BY epoch, plan_id`, l.args(from, to), func(rows driver.Rows) error {
 		var at link
 		var plan uuid.UUID
 		var s stat

@@ -40,7 +40,6 @@ type Options struct {
 	Gap      time.Duration             // transform.session.gap
 	Settled  time.Duration             // event time after which a late event's session must have been rebuilt
 	Log      Log                       // nil: without Kafka
-	quick    bool                      // bounded cost: a Watch
 	Progress func(done, total int64, note string)
 }
 
