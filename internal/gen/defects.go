@@ -20,6 +20,9 @@ type record struct {
 	value    []byte
 	timeFrom int32 // where the text of time begins in value
 	test     bool
+	skewed   bool // by a client whose clock is wrong and not corrected
+	stale    bool // a copy that comes when its original has left the state
+	headers  []Header
 }
 
 // fate is what happens to a record beside being itself.
@@ -36,7 +39,7 @@ const (
 
 // travel decides how long the record is on its way from the client to Kafka.
 func (g *Generator) travel(r *record) {
-	d := &g.set.Defects
+	d := &g.defects
 	r.arrives = r.at + g.between(30, 900)
 	if d.Late+d.TooLate == 0 {
 		return
@@ -54,7 +57,7 @@ func (g *Generator) travel(r *record) {
 // send applies the defects and puts the record, and what accompanies it, in
 // the queue of arrivals.
 func (g *Generator) send(slot int32) {
-	d := &g.set.Defects
+	d := &g.defects
 	x := g.rng.Float64()
 	if x >= d.sum() {
 		g.deliver(slot)
@@ -72,14 +75,22 @@ func (g *Generator) send(slot int32) {
 		}
 	case x < d.OutOfOrder+d.Future+d.Duplicate:
 		g.duplicate(slot)
+	case x < d.OutOfOrder+d.Future+d.Duplicate+d.Broken:
+		b := &breakages[g.rng.IntN(len(breakages))]
+		if b.topic != r.topic && !b.any {
+			b = &breakages[0]
+		}
+		g.breakCopy(slot, b)
+	case x < d.OutOfOrder+d.Future+d.Duplicate+d.Broken+d.Poison:
+		g.breakCopy(slot, g.poison(r.topic))
 	default:
-		g.breakCopy(slot)
+		g.repeat(slot)
 	}
 	g.deliver(slot)
 }
 
 func (d *Defects) sum() float64 {
-	return d.Duplicate + d.OutOfOrder + d.Future + d.Broken
+	return d.Duplicate + d.OutOfOrder + d.Future + d.Broken + d.Poison + d.Repeated
 }
 
 func (g *Generator) deliver(slot int32) {
@@ -108,13 +119,9 @@ func (g *Generator) duplicate(slot int32) {
 
 // breakCopy sends a damaged relative of the record. The good one goes as well,
 // so that what must be counted stays known.
-func (g *Generator) breakCopy(slot int32) {
+func (g *Generator) breakCopy(slot int32, b *breakage) {
 	second, r := g.copyOf(slot)
 	copy(r.value[len(`{"id":"`):], "broken") // an id of its own
-	b := &breakages[g.rng.IntN(len(breakages))]
-	if b.topic != r.topic && !b.any {
-		b = &breakages[0]
-	}
 	r.fate, r.reason = fateBroken, b.reason
 	r.value = b.damage(r)
 	r.arrives += g.between(1, 5000)

@@ -16,6 +16,7 @@ type Event struct {
 	Topic      schemas.Topic
 	Key, Value []byte
 	Time       time.Time // arrival: becomes the Kafka timestamp
+	Headers    []Header
 }
 
 // Generator is a discrete simulation: visits begin by a Poisson process with
@@ -26,7 +27,11 @@ type Generator struct {
 	rng  *rand.Rand
 	run  uint64 // identity of this run: ids of two runs never meet
 	now  int64  // Unix ms
+	turn int64  // when the defects change next
 	stop int64  // no visit begins at or after it; records arrive before it unless Finish
+
+	storm   Defects // of SetStorm
+	defects Defects // all that hold now
 
 	shop  *catalogue
 	curve dayCurve
@@ -75,6 +80,7 @@ func New(s Settings) *Generator {
 	// A shop that opens with a past has visitors who come back.
 	g.visitors = uint64(s.KnownVisitors)
 	g.stats = newStats()
+	g.turnWeather()
 	g.scheduleVisit()
 	return g
 }
@@ -98,7 +104,9 @@ func (g *Generator) Next(e *Event) bool {
 		if due < 0 {
 			return false
 		}
-		g.now = due
+		if g.now = due; due >= g.turn {
+			g.turnWeather()
+		}
 		switch {
 		case !actor:
 			g.beginVisit()
@@ -162,6 +170,7 @@ func (g *Generator) emit(e *Event) {
 	// Buffers change places, so that nothing is copied and nothing allocated.
 	e.Key, r.key = r.key, e.Key[:0]
 	e.Value, r.value = r.value, e.Value[:0]
+	e.Headers = r.headers
 	g.stats.count(r, len(e.Value), it.at)
 	g.records.free(it.slot)
 }

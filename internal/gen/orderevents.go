@@ -54,6 +54,17 @@ func (g *Generator) orderCreated(o *order, at int64) {
 	g.close(slot)
 }
 
+// orderUpdated is the shop's own change before the payment: a discount.
+func (g *Generator) orderUpdated(o *order, at int64) {
+	off := max(o.payable/20, 1)
+	o.discount, o.payable = o.discount+off, o.payable-off
+	slot, r := g.orderEvent(o, schemas.KindOrderUpdated, at)
+	r.amount = o.payable
+	b := g.amounts(r.value, o)
+	r.value = g.moment(b, "created_at", o.created)
+	g.close(slot)
+}
+
 func (g *Generator) attempt(b []byte, o *order) []byte {
 	b = append(b, `,"attempt_id":"`...)
 	b = g.appendOrderID(b, o)

@@ -33,6 +33,7 @@ type Settings struct {
 	KnownVisitors int
 
 	Defects   Defects
+	Storms    []Storm
 	Incidents []Incident
 }
 
@@ -48,6 +49,12 @@ type Defects struct {
 	Broken     float64 // an additional record that must become a dead letter
 	Bots       float64 // share of browser visits that are a crawler's
 	Test       float64 // share of visits that are marked is_test, with their orders
+
+	// What storms are made of; no shop has it every day.
+	Repeated float64 // delivered two to five times, seconds to days later
+	Poison   float64 // Broken, of every kind there is
+	Skewed   float64 // share of visits whose clock is minutes to years wrong, with and without senttime
+	Amended  float64 // share of orders that order.updated changes before they are paid
 }
 
 // Incident changes the shop's behaviour from From to To, to see an alert fire.
@@ -100,22 +107,11 @@ func (s Settings) Validate() error {
 	if s.SKUs < 0 || s.SKUs > 100_000 {
 		errs = append(errs, fmt.Errorf("skus: must be between 1 and 100,000 (got %d)", s.SKUs))
 	}
-	for _, p := range []struct {
-		name  string
-		value float64
-	}{
-		{"duplicate", s.Defects.Duplicate},
-		{"out_of_order", s.Defects.OutOfOrder},
-		{"late", s.Defects.Late},
-		{"too_late", s.Defects.TooLate},
-		{"future", s.Defects.Future},
-		{"skewed_apps", s.Defects.SkewedApps},
-		{"broken", s.Defects.Broken},
-		{"bots", s.Defects.Bots},
-		{"test", s.Defects.Test},
-	} {
-		if p.value < 0 || p.value > 1 {
-			errs = append(errs, fmt.Errorf("defects.%s: must be between 0 and 1 (got %g)", p.name, p.value))
+	errs = append(errs, s.Defects.validate("defects"))
+	for i, st := range s.Storms {
+		errs = append(errs, st.Defects.validate(fmt.Sprintf("storms[%d]", i)))
+		if st.To <= st.From {
+			errs = append(errs, fmt.Errorf("storms[%d]: to (%s) must be after from (%s)", i, st.To, st.From))
 		}
 	}
 	for i, in := range s.Incidents {

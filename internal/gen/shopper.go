@@ -10,6 +10,8 @@ type visit struct {
 	sequence uint64
 	bot      bool
 	test     bool
+
+	wrongClock bool
 }
 
 // shopper is one visit on its way through the shop.
@@ -92,13 +94,16 @@ func (g *Generator) beginVisit() {
 	s := g.shoppers.at(slot)
 	*s = shopper{visit: visit{profile: g.profileOf(number), session: mix(g.run ^ g.visits)}, number: number}
 	s.left = uint8(min(2+g.rng.ExpFloat64()*5, 60))
-	s.bot = (s.platform == schemas.PlatformWebPC || s.platform == schemas.PlatformH5) && g.chance(g.set.Defects.Bots)
-	s.test = g.chance(g.set.Defects.Test)
+	s.bot = (s.platform == schemas.PlatformWebPC || s.platform == schemas.PlatformH5) && g.chance(g.defects.Bots)
+	s.test = g.chance(g.defects.Test)
 	if s.account && g.chance(0.5) {
 		s.loggedIn = s.user
 		if s.housemate != 0 && g.chance(0.4) {
 			s.loggedIn = s.housemate
 		}
+	}
+	if p := g.defects.Skewed; p > 0 && g.chance(p) {
+		g.skewClock(&s.visit)
 	}
 	g.wake(actorShopper, slot, g.now)
 }
@@ -254,6 +259,9 @@ func (g *Generator) submit(s *shopper) {
 	g.price(o)
 	g.orderSubmit(&o.visit, o, g.now)
 	g.orderCreated(o, g.now+120)
+	if p := g.defects.Amended; p > 0 && g.chance(p) {
+		g.orderUpdated(o, g.now+2000)
+	}
 	g.pageView(&o.visit, "payment", nil, g.now+900)
 	g.planPayment(slot)
 }

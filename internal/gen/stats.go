@@ -19,6 +19,8 @@ type Stats struct {
 	Future     int64                     // good, with a time far ahead
 	Late       int64                     // good, over 10 min behind
 	TooLate    int64                     // good, over 72 h behind
+	Stale      int64                     // of Duplicates: over 4 h after the event, when its span has left the state
+	Skewed     int64                     // good, with a time that is wrong by minutes to years and nothing to correct it
 
 	// What of the above is marked is_test, which metrics leave out.
 	TestKinds                      [schemas.NumKinds]int64
@@ -61,6 +63,9 @@ func (s *Stats) count(r *record, size int, arrival int64) {
 	switch r.fate {
 	case fateDuplicate:
 		s.Duplicates[r.topic]++
+		if r.stale {
+			s.Stale++
+		}
 		return
 	case fateBroken:
 		s.Broken[r.reason]++
@@ -73,6 +78,9 @@ func (s *Stats) count(r *record, size int, arrival int64) {
 		s.TooLate++
 	}
 	s.Kinds[r.kind]++
+	if r.skewed {
+		s.Skewed++
+	}
 	if r.test {
 		s.TestKinds[r.kind]++
 		switch r.kind {

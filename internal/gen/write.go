@@ -69,10 +69,11 @@ func (g *Generator) envelope(v *visit, source, prefix string, kind schemas.Kind,
 	skew := int64(0)
 	if client {
 		skew = v.skew
+		r.skewed = v.wrongClock && !v.sendsTimes
 	}
 	r.timeFrom = int32(len(b))
 	if client && v.platform == schemas.PlatformMiniProgram { // these write local time
-		b = append(g.local.append(b, at+8*3600_000), "+08:00"...)
+		b = append(g.local.append(b, at+skew+8*3600_000), "+08:00"...)
 	} else {
 		b = append(g.date.append(b, at+skew), 'Z')
 	}

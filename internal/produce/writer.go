@@ -4,6 +4,7 @@
 package produce
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -102,8 +103,17 @@ func (w *Writer) WriteTagged(ctx context.Context, e *gen.Event, tag any) error {
 	if len(w.held) == 0 {
 		w.since = time.Now()
 	}
-	w.held = append(w.held, kafka.Message{Topic: w.cfg.Topics[e.Topic], Key: w.copy(e.Key), Value: w.copy(e.Value), Time: e.Time, WriterData: tag})
+	w.held = append(w.held, kafka.Message{Topic: w.cfg.Topics[e.Topic], Key: w.copy(e.Key), Value: w.copy(e.Value), Time: e.Time, Headers: headers(e), WriterData: tag})
 	return nil
+}
+
+// headers are few and rare: nothing is gained by keeping them in the arena.
+func headers(e *gen.Event) []kafka.Header {
+	var list []kafka.Header
+	for _, h := range e.Headers {
+		list = append(list, kafka.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+	}
+	return list
 }
 
 // copy keeps b until the flush. A grown arena leaves older copies where they
