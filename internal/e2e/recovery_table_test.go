@@ -191,6 +191,21 @@ func series(t *testing.T, metrics, name string) float64 {
 	return 0
 }
 
+// says is await with a bound.
+func (p *process) says(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(p.log.String(), text); pause(t, 20*time.Millisecond) {
+		select {
+		case <-p.done:
+			t.Fatalf("worker ended before it said %q: %v\n%s", text, p.err, p.log.tail(60))
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("worker does not say %q\n%s", text, p.log.tail(60))
+		}
+	}
+}
+
 // within bounds a step of a test.
 func within(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)

@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/storepulse/storepulse/internal/devmode"
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
+)
+
+// TestTheTokenIsForgotten: an insert stands, its sender never learns, and by
+// the time the lane asks again the table has forgotten its token. Row numbers
+// decide.
+func TestTheTokenIsForgotten(t *testing.T) {
+	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+		s := newShop(t, addr, session, 2)
+		events := s.load(shopping(61, began), 3000)
+		s.start("migrate").wait(t, time.Minute)
+		for _, table := range []string{"fact_events", "fact_sessions", "fact_order_events"} {
+			s.change("ALTER TABLE " + table + " MODIFY SETTING non_replicated_deduplication_window = 1")
+		}
+		gate := newGate(t, s.cfg.Sink.ClickHouse.URL)
+		tr := gate.trap("fact_events", ofLane(0), 1, cut)
+		p := s.startEnv(s.small(gate.env()), "run")
+		tr.await(p)
+		since := s.ask("SELECT uniqExact(epoch) FROM fact_events WHERE lane = 1")
+		s.wait("SELECT uniqExact(epoch) >= 3 + "+since+" FROM fact_events WHERE lane = 1", "1")
+		tr.finish()
+		p.says(t, `msg="lane recovered" part=pipeline lane=0`)
+		mentions(t, p.log.String(), "outcome unknown")
+		s.consumed(len(events))
+		p.stop(t, 30*time.Second)
+		s.recovers()
+		s.judge(events)
+	})
+}
+
+// TestSnapshotsDamaged: a damaged snapshot falls back to the one before; with
+// none left the state is rebuilt from the log.
+func TestSnapshotsDamaged(t *testing.T) {
+	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+		s := newShop(t, addr, session, 1)
+		g := shopping(62, began)
+		events := s.load(g, 400)
+		s.work(len(events)) // ends with a snapshot
+		events = append(events, s.load(g, 400)...)
+		s.work(len(events))
+		newest := s.ask("SELECT max(epoch) FROM snapshots")
+		older := s.ask("SELECT max(epoch) FROM snapshots WHERE epoch < " + newest)
+		if older == "0" {
+			t.Fatalf("no snapshot before that of epoch %s", newest)
+		}
+
+		events = append(events, s.load(g, 1200)...)
+		gate := newGate(t, s.cfg.Sink.ClickHouse.URL)
+		s.crash(gate, gate.trap("fact_sessions", "", 1, before))
+		s.change("ALTER TABLE snapshots UPDATE body = concat(substring(body, 1, 50), char(bitXor(reinterpretAsUInt8(substring(body, 51, 1)), 1)), substring(body, 52)) WHERE epoch = " + newest)
+		tr := gate.trap("fact_sessions", "", 2, before)
+		p := s.startEnv(s.small(gate.env()), "run")
+		tr.await(p)
+		mentions(t, p.log.String(), `snapshot unusable, falling back to an older one" part=pipeline lane=0 epoch=`+newest, "checksum differs", "lane recovered")
+		if n := series(t, p.metrics(t), "ecom_pipeline_snapshot_failures_total"); n != 1 {
+			t.Errorf("%v unusable snapshots are counted, want 1", n)
+		}
+		p.kill()
+		s.otherGroup()
+
+		s.change("TRUNCATE TABLE snapshots")
+		epochs := s.ask("SELECT max(epoch) FROM epochs")
+		log := s.recovers()
+		mentions(t, log, "lane recovered", "rerun="+epochs)
+		if strings.Contains(log, "partial") {
+			t.Error("a state rebuilt from the whole log is called partial")
+		}
+		s.judge(events)
+	})
+}
+
+// ownEngine gives the shop a ClickHouse of its own, which may be stopped.
+func (s *shop) ownEngine(dir string) *devmode.ClickHouse {
+	s.t.Helper()
+	engine := devtest.StartClickHouse(s.t, dir)
+	if s.cfg.Sink.ClickHouse.URL == "" {
+		s.cfg.Sink.ClickHouse.Database = devtest.Database(s.t, engine.URL())
+	}
+	s.cfg.Sink.ClickHouse.URL = engine.URL()
+	return engine
+}
+
+// TestRowsLostWithThePower: rows that were acknowledged are gone after a power
+// failure, their tokens are not. The epoch in doubt gets exactly what it lacks.
+func TestRowsLostWithThePower(t *testing.T) {
+	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+		s := newShop(t, addr, session, 1)
+		dir := t.TempDir()
+		s.cfg.Sink.ClickHouse.URL = ""
+		engine := s.ownEngine(dir)
+		events := s.load(shopping(63, began), 1500)
+		s.start("migrate").wait(t, time.Minute)
+		lost := []string{"fact_events", "fact_order_events"}
+		for _, table := range lost {
+			s.change("SYSTEM STOP MERGES " + table)
+		}
+		// Epoch 4 is written and nobody has said so.
+		gate := newGate(t, engine.URL())
+		s.crash(gate, gate.trap("epochs", "", 4, before))
+		var parts []string
+		for _, table := range lost {
+			found := lines(s.ask("SELECT path FROM system.parts WHERE active AND database = currentDatabase() AND table = '" + table +
+				"' AND name IN (SELECT _part FROM " + table + " WHERE epoch = 4)"))
+			if len(found) == 0 {
+				t.Fatalf("epoch 4 has no part in %s", table)
+			}
+			parts = append(parts, found...)
+		}
+		before := s.ask("SELECT count() FROM fact_events WHERE epoch = 4")
+
+		if err := engine.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range parts {
+			if !filepath.IsAbs(part) {
+				part = filepath.Join(dir, "data", part)
+			}
+			if err := os.RemoveAll(part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.ownEngine(dir)
+		for _, table := range lost {
+			s.wantCount("SELECT count() FROM "+table+" WHERE epoch = 4", 0)
+		}
+		s.recovers()
+		if got := s.ask("SELECT count() FROM fact_events WHERE epoch = 4"); got != before {
+			t.Errorf("epoch 4 has %s rows again, it had %s", got, before)
+		}
+		s.judge(events)
+	})
+}
+
+// TestClickHouseRestoredFromABackup: the ledger is older than the group's
+// offset. The lanes go on where the ledger ends.
+func TestClickHouseRestoredFromABackup(t *testing.T) {
+	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+		const lanes = 2
+		s := newShop(t, addr, session, lanes)
+		dir := t.TempDir()
+		s.cfg.Sink.ClickHouse.URL = ""
+		engine := s.ownEngine(dir)
+		g := shopping(64, began)
+		events := s.load(g, 600)
+		s.work(len(events))
+		backup, data := filepath.Join(dir, "backup"), filepath.Join(dir, "data")
+		if err := engine.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("cp", "-a", data, backup).CombinedOutput(); err != nil {
+			t.Fatalf("copy the data: %v\n%s", err, out)
+		}
+
+		engine = s.ownEngine(dir)
+		events = append(events, s.load(g, 600)...)
+		s.work(len(events))
+		if err := engine.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(data); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(backup, data); err != nil {
+			t.Fatal(err)
+		}
+		s.ownEngine(dir)
+		s.consumed(600)
+		if got := s.committed(lanes); got != int64(len(events)) {
+			t.Fatalf("%d offsets are committed, want %d: ahead of the restored ledger", got, len(events))
+		}
+		events = append(events, s.load(g, 300)...)
+		s.recovers()
+		s.wantCount(fmt.Sprintf("SELECT sum(c + o) = %d FROM (SELECT max(clickstream_end) AS c, max(orders_end) AS o FROM epochs GROUP BY lane)", len(events)), 1)
+		s.judge(events)
+	})
+}
