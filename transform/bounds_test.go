@@ -19,6 +19,7 @@ import (
 func TestBounds(t *testing.T) {
 	v := testVocabulary(t)
 	l := newLane(t, v, DefaultSettings())
+	l.facts = newStanding()
 	r := rand.New(rand.NewPCG(7, 7))
 	var rows oracle.Rows
 	sent, cut := map[string]uint32{}, int64(0)
@@ -43,12 +44,20 @@ func TestBounds(t *testing.T) {
 			l.reopen()
 		}
 	}
-	n := 0
+	n, copies := 0, 0
+	var history []*click
 	for at := noon; at < noon+4*day; at += 10 * second {
 		add := func(visitor, user string, kind schemas.Kind, order string) {
 			n++
-			l.click(&click{visitor: visitor, user: user, id: fmt.Sprint(n), at: at - r.Int64N(minute), kind: kind, order: order})
+			c := &click{visitor: visitor, user: user, id: fmt.Sprint(n), at: at - r.Int64N(minute), kind: kind, order: order}
+			l.click(c)
 			sent[visitor]++
+			// A copy of one of the last few, or of hours or days before.
+			history = append(history, c)
+			if r.IntN(20) == 0 {
+				copies++
+				l.click(history[max(0, len(history)-1-r.IntN([]int{10, 3000, 100_000}[r.IntN(3)]))])
+			}
 		}
 		add("monitor", "", schemas.KindPageView, "")
 		add("family", fmt.Sprint("user", n%3), schemas.KindPageView, "")
@@ -94,6 +103,9 @@ func TestBounds(t *testing.T) {
 	}
 	if largest > maxVisitorEvents {
 		t.Errorf("a visitor held %d events, the bound is %d", largest, maxVisitorEvents)
+	}
+	if int64(copies) != l.facts.duplicates {
+		t.Errorf("%d copies came, %d were dropped", copies, l.facts.duplicates)
 	}
 	if cut == 0 {
 		t.Error("no bound was counted")

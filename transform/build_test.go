@@ -188,6 +188,9 @@ type lane struct {
 	out     *Output
 	epoch   uint64
 	offsets [2]int64
+
+	facts    *standing // nil: nobody is asked for copies
+	suspects Suspects
 }
 
 func newLane(tb testing.TB, v *schemas.Vocabulary, settings Settings) *lane {
@@ -204,9 +207,16 @@ func (l *lane) end(watermark int64) *Output {
 	l.tb.Helper()
 	l.epoch++
 	watermark = max(watermark, l.state.NextWatermark(l.batch))
-	err := l.state.Apply(Version, Input{Epoch: l.epoch, Batch: l.batch, Watermark: watermark, LastClick: l.offsets[0] - 1}, l.out)
-	if err != nil {
+	in := Input{Epoch: l.epoch, Batch: l.batch, Watermark: watermark, LastClick: l.offsets[0] - 1}
+	if l.facts != nil {
+		l.state.Suspects(l.batch, &l.suspects)
+		in.Copies = l.facts.copies(l.tb, &l.suspects)
+	}
+	if err := l.state.Apply(Version, in, l.out); err != nil {
 		l.tb.Fatal(err)
+	}
+	if l.facts != nil {
+		l.facts.add(l.tb, l.batch)
 	}
 	return l.out
 }

@@ -57,8 +57,8 @@ func TestARestoredStateGoesOnTheSame(t *testing.T) {
 	for n := range max(1, *casesFlag/5) {
 		r := rand.New(rand.NewPCG(seed+uint64(n), 2))
 		w := newWorld(r)
-		*a = lane{tb: t, v: v, r: a.r, batch: a.batch, out: a.out, state: New(v, a.r, w.settings)}
-		*b = lane{tb: t, v: v, r: b.r, batch: b.batch, out: b.out, state: New(v, b.r, w.settings)}
+		*a = lane{tb: t, v: v, r: a.r, batch: a.batch, out: a.out, state: New(v, a.r, w.settings), facts: newStanding()}
+		*b = lane{tb: t, v: v, r: b.r, batch: b.batch, out: b.out, state: New(v, b.r, w.settings), facts: newStanding()}
 		end := func(watermark int64) {
 			t.Helper()
 			x := fingerprint(a.batch, a.end(watermark))
@@ -111,7 +111,7 @@ func TestEpochCutsDecideNothing(t *testing.T) {
 			Live []oracle.Session
 		}
 		run := func(cut int) (o outcome) {
-			*l = lane{tb: t, v: v, r: l.r, batch: l.batch, out: l.out, state: New(v, l.r, w.settings)}
+			*l = lane{tb: t, v: v, r: l.r, batch: l.batch, out: l.out, state: New(v, l.r, w.settings), facts: newStanding()}
 			o.Late = slices.Repeat([]uint8{255}, len(list))
 			var rows oracle.Rows
 			var accepted []oracle.Event
