@@ -180,7 +180,6 @@ func (s *State) evict(vi uint32, v *visitor, watermark int64) {
 		r := s.sessions.at(f.rec)
 		if f.gone {
 			v.floor = max(v.floor, f.end)
-			cut = cut || f.end+s.retain > watermark
 			removed += int(f.to - f.from)
 			s.leave(vi, v, k, watermark)
 		} else if f.approximate {
@@ -192,7 +191,7 @@ func (s *State) evict(vi uint32, v *visitor, watermark int64) {
 			}
 		}
 	}
-	s.crowd(v, cut, watermark)
+	s.crowd(v, cut, watermark) // a forced settle found the bound's worth of events
 	if removed == 0 {
 		return
 	}

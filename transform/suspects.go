@@ -144,8 +144,8 @@ func (s *State) newest(v *visitor) int64 {
 	return t
 }
 
-// crowd remembers the visitor in Suspects' favour. Called by evict; the fold
-// that it has just compared says what was cut.
+// crowd remembers a visitor whose events a bound has taken, or may take soon.
+// Called by evict, before it drops the events.
 func (s *State) crowd(v *visitor, cut bool, watermark int64) {
 	if !cut && v.n < crowdEvents {
 		return

@@ -270,7 +270,7 @@ func TestSuspectsBeyondTheBoundOfIDs(t *testing.T) {
 	}
 	l.end(0)
 	l.next()
-	for range 2 { // now, and after a restart
+	for restart := range 2 {
 		add("s0", noon)
 		add("s1000000", noon+1_000_000*(hour*1000/maxDedup)/1000)
 		add("newer", noon+hour)
@@ -278,6 +278,45 @@ func TestSuspectsBeyondTheBoundOfIDs(t *testing.T) {
 			t.Errorf("suspects after the bound was met: %q", got)
 		}
 		l.batch.Reset()
-		l.reopen()
+		if restart == 0 {
+			l.reopen()
+		}
+	}
+}
+
+// On its usual way asking allocates nothing.
+func TestSuspectsAllocates(t *testing.T) {
+	s := newShoppers(500, 1000)
+	l := benchLane(t, s, 3, 5000)
+	s.fill(l.batch, 5000)
+	n := testing.AllocsPerRun(10, func() { l.state.Suspects(l.batch, &l.suspects) })
+	if !l.suspects.Empty() || n > 0 {
+		t.Errorf("%v allocations for %d suspects", n, len(l.suspects.rows))
+	}
+}
+
+func BenchmarkSuspects(b *testing.B) {
+	for _, late := range []int{0, 50} {
+		b.Run(fmt.Sprint(late, " late"), func(b *testing.B) {
+			s := newShoppers(20_000, 2000)
+			l := benchLane(b, s, 2, 50_000)
+			s.fill(l.batch, 50_000)
+			for i := range l.batch.Events.Dedup {
+				l.batch.Events.Dedup[i] = bigID(uint64(i))
+			}
+			for i := range late {
+				l.batch.Events.Received[i*1000] -= 5 * hour
+				l.batch.Events.Time[i*1000] -= 5 * hour
+				l.batch.Events.Sent[i*1000] = 0
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				l.state.Suspects(l.batch, &l.suspects)
+			}
+			if len(l.suspects.rows) != late {
+				b.Fatalf("%d suspects, want %d", len(l.suspects.rows), late)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/50_000, "ns/event")
+		})
 	}
 }
