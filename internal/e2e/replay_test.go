@@ -169,6 +169,16 @@ func (s letterShop) reader() *records.Reader {
 	return r
 }
 
+func (s letterShop) client() *clickhouse.Client {
+	s.t.Helper()
+	c, err := clickhouse.New(s.cfg.ClickHouse(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 const ids = "SELECT arrayStringConcat(arraySort(groupArray(event_id)), ' ') FROM "
 
 // TestReplay: letters that a fix file mends arrive exactly once under their own
@@ -281,11 +291,7 @@ func TestReplayInterrupted(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				client, err := clickhouse.New(s.cfg.ClickHouse(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer client.Close()
+				client := s.client()
 				voc, err := s.cfg.Vocabulary()
 				if err != nil {
 					t.Fatal(err)

@@ -59,36 +59,23 @@ func (e *Epoch) scan(r driver.Rows) error {
 
 // epochOf reads the plan that a row stands under.
 func (t *Tracer) epochOf(ctx context.Context, s *Stamp) (*Epoch, error) {
-	return t.epoch(ctx, "epoch = {epoch:UInt64} AND plan_id = {plan:UUID} ORDER BY term, seq LIMIT 1",
-		ch.Parameters{"lane": fmt.Sprint(s.Lane), "epoch": fmt.Sprint(s.Epoch), "plan": s.PlanID.String()})
-}
-
-// epochAt finds the plan whose range holds the offset: of several for the same
-// offset the one with the greatest (term, seq), for it is the one in force.
-func (t *Tracer) epochAt(ctx context.Context, p records.Position) (*Epoch, error) {
-	topic, ok := records.TopicOf(p.Topic, t.Vocabulary.Topics)
-	if !ok {
-		return nil, nil
-	}
-	return t.epoch(ctx, fmt.Sprintf("%[1]s_start <= {offset:Int64} AND %[1]s_end > {offset:Int64} ORDER BY term DESC, seq DESC LIMIT 1", topic),
-		ch.Parameters{"lane": fmt.Sprint(p.Partition), "offset": fmt.Sprint(p.Offset)})
-}
-
-func (t *Tracer) epoch(ctx context.Context, where string, args ch.Parameters) (*Epoch, error) {
 	var e *Epoch
-	err := t.each(ctx, "the ledger", "SELECT "+epochColumns+" FROM epochs WHERE lane = {lane:UInt32} AND "+where, args, func(r driver.Rows) error {
-		e = &Epoch{}
-		return e.scan(r)
-	})
+	args := ch.Parameters{"lane": fmt.Sprint(s.Lane), "epoch": fmt.Sprint(s.Epoch), "next": fmt.Sprint(s.Epoch + 1), "plan": s.PlanID.String()}
+	err := t.each(ctx, "the ledger", "SELECT "+epochColumns+" FROM epochs WHERE lane = {lane:UInt32} AND epoch = {epoch:UInt64} AND plan_id = {plan:UUID} ORDER BY term, seq LIMIT 1", args,
+		func(r driver.Rows) error {
+			e = &Epoch{}
+			return e.scan(r)
+		})
 	if err != nil || e == nil {
 		return nil, err
 	}
-	args = ch.Parameters{
-		"lane": fmt.Sprint(e.Lane), "epoch": fmt.Sprint(e.Epoch), "next": fmt.Sprint(e.Epoch + 1),
-		"plan": e.PlanID.String(), "term": fmt.Sprint(e.Term),
-	}
+	return e, t.finish(ctx, e, args)
+}
+
+// finish adds what the ledger says of the epoch's end, and who planned it.
+func (t *Tracer) finish(ctx context.Context, e *Epoch, args ch.Parameters) error {
 	// The plan after it says what it gave, or its own done row.
-	err = t.each(ctx, "the ledger", `SELECT clickstream_facts, clickstream_duplicates, clickstream_letters, clickstream_tombstones, clickstream_late, clickstream_lost, clickstream_absent,
+	err := t.each(ctx, "the ledger", `SELECT clickstream_facts, clickstream_duplicates, clickstream_letters, clickstream_tombstones, clickstream_late, clickstream_lost, clickstream_absent,
 			orders_facts, orders_duplicates, orders_letters, orders_tombstones, orders_late, orders_lost, orders_absent
 		FROM epochs WHERE lane = {lane:UInt32} AND has_done AND (epoch = {next:UInt64} AND prev_plan_id = {plan:UUID} AND NOT endsWith(kind, 'done')
 			OR epoch = {epoch:UInt64} AND plan_id = {plan:UUID} AND endsWith(kind, 'done')) ORDER BY term, seq LIMIT 1`, args,
@@ -102,10 +89,31 @@ func (t *Tracer) epoch(ctx context.Context, where string, args ch.Parameters) (*
 			return r.Scan(into...)
 		})
 	if err != nil {
+		return err
+	}
+	args["term"] = fmt.Sprint(e.Term)
+	return t.each(ctx, "claims", "SELECT worker FROM lanes WHERE lane = {lane:UInt32} AND term = {term:UInt64}", args,
+		func(r driver.Rows) error { return r.Scan(&e.Worker) })
+}
+
+// epochAt finds the plan whose range holds the offset: of several for the same
+// offset the one with the greatest (term, seq), for it is the one in force.
+func (t *Tracer) epochAt(ctx context.Context, p records.Position) (*Epoch, error) {
+	topic, ok := records.TopicOf(p.Topic, t.Vocabulary.Topics)
+	if !ok {
+		return nil, nil
+	}
+	var found *Stamp
+	err := t.each(ctx, "the ledger", fmt.Sprintf(`SELECT lane, epoch, plan_id FROM epochs WHERE lane = {lane:UInt32} AND %[1]s_start <= {offset:Int64} AND %[1]s_end > {offset:Int64}
+		ORDER BY term DESC, seq DESC LIMIT 1`, topic), ch.Parameters{"lane": fmt.Sprint(p.Partition), "offset": fmt.Sprint(p.Offset)},
+		func(r driver.Rows) error {
+			found = &Stamp{}
+			return r.Scan(&found.Lane, &found.Epoch, &found.PlanID)
+		})
+	if err != nil || found == nil {
 		return nil, err
 	}
-	return e, t.each(ctx, "claims", "SELECT worker FROM lanes WHERE lane = {lane:UInt32} AND term = {term:UInt64}", args,
-		func(r driver.Rows) error { return r.Scan(&e.Worker) })
+	return t.epochOf(ctx, found)
 }
 
 // copied says that the plan names the offset as a copy of an earlier event.
