@@ -201,15 +201,21 @@ func BenchmarkSnapshot(b *testing.B) {
 	b.ReportMetric(float64(len(dst))/200_000, "bytes/session")
 }
 
+// BenchmarkRestore measures how long the same lane takes to come back.
 func BenchmarkRestore(b *testing.B) {
 	l := tenEvents(b, 200_000)
 	snapshot := l.state.Snapshot(nil)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	b.ReportAllocs()
 	b.ResetTimer()
+	cpu := threadTime()
 	for b.Loop() {
 		if _, err := Restore(l.v, l.r, DefaultSettings(), snapshot); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(threadTime()-cpu)/float64(b.N)/1e6, "cpu-ms/op")
 }
 
 // warmFlag: 420 epochs of 25 s of shop time fill the whole horizon.

@@ -36,7 +36,7 @@ func TestBounds(t *testing.T) {
 			}
 			sent["family"]--
 		}
-		for _, i := range l.state.index.all(nil) {
+		for i := range l.state.everyVisitor {
 			largest = max(largest, int(l.state.visitors.at(i).n))
 		}
 		l.next()

@@ -17,14 +17,13 @@ type byID struct {
 // byID gives all visitors ascending by id. Ids are hashes, so their first bits
 // put them almost where they belong.
 func (s *State) byID() []byID {
-	numbers := s.index.all(make([]uint32, 0, s.index.n))
-	list := make([]byID, len(numbers))
-	width := bits.Len(uint(len(list) / 4))
+	list := make([]byID, 0, s.index.n)
+	width := bits.Len(uint(s.index.n / 4))
 	ends := make([]uint32, 1<<width)
 	bucket := func(high uint32) uint32 { return high >> (32 - width) }
-	for k, i := range numbers {
+	for i := range s.everyVisitor {
 		high := binary.BigEndian.Uint32(s.visitors.at(i).id[:])
-		list[k] = byID{high, i}
+		list = append(list, byID{high, i})
 		ends[bucket(high)]++
 	}
 	sum := uint32(0)

@@ -149,19 +149,6 @@ func (x *index) reserve(visitors *pool[visitor], n int) {
 	}
 }
 
-// all appends the numbers of all visitors, in the order of an accident.
-func (x *index) all(dst []uint32) []uint32 {
-	for k := range x.segments {
-		g := &x.segments[k]
-		for _, e := range g.slots {
-			if i := g.number(e); i != 0 {
-				dst = append(dst, i)
-			}
-		}
-	}
-	return dst
-}
-
 func (x *index) bytes() int64 {
 	n := int64(0)
 	for k := range x.segments {

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (s *State) Adopt(settings Settings) bool {
 			s.ageOrder(i, s.watermark)
 		}
 	}
-	for _, i := range s.index.all(nil) { // queueing only: the order inside a bucket is nothing
+	for i := range s.everyVisitor { // queueing only: the order inside a bucket is nothing
 		s.schedule(i, s.visitors.at(i), s.watermark)
 	}
 	return true
@@ -44,6 +45,7 @@ var (
 	errValue = errors.New("a value is out of range")
 	errOrder = errors.New("entries are not in order")
 	errRef   = errors.New("an entry names another that is absent")
+	errLong  = errors.New("a part is longer than its entries")
 )
 
 // reader takes values off a byte slice; the first fault sticks.
@@ -170,7 +172,7 @@ func (s *State) restore(r *reader) error {
 	if r.err != nil {
 		return r.err
 	}
-	for i := uint32(1); i < s.visitors.used; i++ {
+	for i := range s.everyVisitor {
 		s.schedule(i, s.visitors.at(i), s.watermark)
 	}
 	s.findCrowds()
@@ -203,51 +205,68 @@ func (s *State) readTenants(r *reader) (tenants []uint8, err error) {
 }
 
 func (s *State) readVisitors(r *reader, tenants []uint8) {
-	var last schemas.ID
-	count := r.count(20)
+	count := r.count(visitorMin)
 	s.index.reserve(&s.visitors, count)
-	for n := range count {
-		id := r.id()
-		tenant := r.below(len(tenants))
-		if r.err != nil {
-			return
+	var last *visitor
+	for count > 0 && r.err == nil {
+		n := min(count, chunkVisitors)
+		count -= n
+		head := r.take(8)
+		rows := reader{b: r.take(int(binary.LittleEndian.Uint32(head)))}
+		hashes := reader{b: r.take(int(binary.LittleEndian.Uint32(head[4:])))}
+		for range n {
+			last = s.readVisitor(&rows, &hashes, tenants, last)
+			if err := cmp.Or(r.err, rows.err, hashes.err); err != nil {
+				r.fail(err)
+				return
+			}
 		}
-		if n > 0 && bytes.Compare(last[:], id[:]) >= 0 {
-			r.fail(errOrder)
-			return
-		}
-		last = id
-		s.readVisitor(r, s.visitors.at(s.newVisitor(id, tenants[tenant])))
-		if r.err != nil {
-			return
+		if len(rows.b)+len(hashes.b) > 0 {
+			r.fail(errLong)
 		}
 	}
 }
 
-func (s *State) readVisitor(r *reader, v *visitor) {
+const visitorMin = 22 // bytes of a visitor of whom only the id is known
+
+// readVisitor reads the visitor after last.
+func (s *State) readVisitor(r, hashes *reader, tenants []uint8, last *visitor) *visitor {
+	id := hashes.id()
+	tenant := r.below(len(tenants))
+	if r.err != nil || hashes.err != nil {
+		return nil
+	}
+	if last != nil && bytes.Compare(last.id[:], id[:]) >= 0 {
+		r.fail(errOrder)
+		return nil
+	}
+	v := s.visitors.at(s.newVisitor(id, tenants[tenant]))
 	if v.floor = r.int(); v.floor != noFloor && (v.floor < -maxTime || v.floor > maxTime) {
 		r.fail(errValue)
 	}
 	for range r.below(maxVisitorUsers + 1) {
-		if hash := r.fixed(); hash != 0 {
+		if hash := hashes.fixed(); hash != 0 {
 			s.userIndex(v, hash)
 		}
 	}
-	n := r.count(eventBytes)
+	n := r.count(eventRow)
 	if n > maxVisitorEvents+1 {
 		r.fail(errValue)
-		return
+		return nil
 	}
 	v.sealed = uint16(r.upTo(uint64(n)))
 	if n > 0 {
-		s.readEvents(r, v, n)
+		s.readEvents(r, hashes, v, n)
 	}
 	p := &v.sessions
 	var before *session
-	for range r.count(sessionBytes) {
+	for range r.count(sessionRow) {
 		i := s.sessions.take()
 		x := s.sessions.at(i)
-		x.read(r)
+		*x = sessionFrom(r.take(sessionRow), hashes.take(sessionHash))
+		if !x.valid() {
+			r.fail(errValue)
+		}
 		if before != nil && (x.start < before.start || x.start == before.start && x.key <= before.key) {
 			r.fail(errOrder)
 		}
@@ -259,17 +278,18 @@ func (s *State) readVisitor(r *reader, v *visitor) {
 				r.fail(errRef)
 			}
 		}
-		if r.err != nil {
-			return
+		if r.err != nil || hashes.err != nil {
+			return nil
 		}
 		*p, p, before = i, &x.next, x
 	}
+	return v
 }
 
-func (s *State) readEvents(r *reader, v *visitor, n int) {
+func (s *State) readEvents(r, hashes *reader, v *visitor, n int) {
 	first := r.time()
-	b := r.take(n * eventBytes)
-	if r.err != nil {
+	rows, keys := r.take(n*eventRow), hashes.take(n*keyHash)
+	if r.err != nil || hashes.err != nil {
 		return
 	}
 	v.setBase(first)
@@ -277,7 +297,8 @@ func (s *State) readEvents(r *reader, v *visitor, n int) {
 	evs, users, from := s.events(v), s.extra(v).users, uint32(first-v.base())
 	last := event{}
 	for i := range evs {
-		e := eventFrom(b[i*eventBytes:])
+		e := eventFrom(rows[:eventRow], keys[:keyHash])
+		rows, keys = rows[eventRow:], keys[keyHash:]
 		if i == 0 && e.at != 0 || i > 0 && !last.before(e) {
 			r.fail(errOrder)
 			return
@@ -295,18 +316,11 @@ func (s *State) readEvents(r *reader, v *visitor, n int) {
 	}
 }
 
-func (x *session) read(r *reader) {
-	b := r.take(sessionBytes)
-	x.start = int64(binary.LittleEndian.Uint64(b))
-	x.key, x.digest, x.links = binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
-	x.length = binary.LittleEndian.Uint32(b[32:])
-	x.flags, x.stage, x.counted, x.source = sessionFlags(b[36]), b[37], b[38], b[39]
-	if x.start < -maxTime || x.start > maxTime || x.length > maxSpan ||
-		x.flags&(frozen|archived) == frozen|archived ||
-		x.stage >= uint8(schemas.NumStages) || x.counted >= uint8(schemas.NumStages) ||
-		x.channel() >= uint8(schemas.NumChannels) || x.platform() >= uint8(schemas.NumPlatforms) {
-		r.fail(errValue)
-	}
+func (r *session) valid() bool {
+	return r.start >= -maxTime && r.start <= maxTime && r.length <= maxSpan &&
+		r.flags&(frozen|archived) != frozen|archived &&
+		r.stage < uint8(schemas.NumStages) && r.counted < uint8(schemas.NumStages) &&
+		r.channel() < uint8(schemas.NumChannels) && r.platform() < uint8(schemas.NumPlatforms)
 }
 
 // valid says that every part of the packed event is in its closed list.

@@ -17,7 +17,7 @@ const snapshotVersion = 1
 // state means: visitors, orders and ids are sorted, and nothing is written that
 // depends on where a value happens to lie in memory.
 func (s *State) Snapshot(dst []byte) []byte {
-	w := writer{append(slices.Grow(dst, s.snapshotSize()), snapshotVersion)}
+	w := writer{b: append(slices.Grow(dst, s.snapshotSize()), snapshotVersion)}
 	for _, d := range s.settings.durations() {
 		w.int(d.Milliseconds())
 	}
@@ -45,7 +45,7 @@ func (s *State) Snapshot(dst []byte) []byte {
 // memory; what it leaves out the growth of a slice makes up for.
 func (s *State) snapshotSize() int {
 	const visitorBytes, orderBytes, idBytes = 40, 160, 24
-	return int(s.blocks.bytes()) + s.index.n*visitorBytes + s.sessions.live()*sessionBytes + len(s.orderIndex)*orderBytes + len(s.ids.expires)*idBytes
+	return int(s.blocks.bytes()) + s.index.n*visitorBytes + s.sessions.live()*(sessionRow+sessionHash) + len(s.orderIndex)*orderBytes + len(s.ids.expires)*idBytes
 }
 
 func (s *Settings) durations() [5]time.Duration {
@@ -54,13 +54,18 @@ func (s *Settings) durations() [5]time.Duration {
 
 // writer appends to a byte slice: varints for numbers that tend to be small,
 // fixed width for hashes.
-type writer struct{ b []byte }
+type writer struct {
+	b      []byte
+	hashes []byte // of the chunk in hand
+}
 
 func (w *writer) uint(n uint64)   { w.b = binary.AppendUvarint(w.b, n) }
 func (w *writer) int(n int64)     { w.b = binary.AppendVarint(w.b, n) }
 func (w *writer) fixed(n uint64)  { w.b = binary.LittleEndian.AppendUint64(w.b, n) }
 func (w *writer) id(x schemas.ID) { w.b = append(w.b, x[:]...) }
 func (w *writer) bytes(v ...byte) { w.b = append(w.b, v...) }
+
+func (w *writer) hash(n uint64) { w.hashes = binary.LittleEndian.AppendUint64(w.hashes, n) }
 
 // room appends n bytes, to be filled by the caller.
 func (w *writer) room(n int) []byte {
@@ -69,9 +74,28 @@ func (w *writer) room(n int) []byte {
 	return w.b[at:]
 }
 
+func (w *writer) hashRoom(n int) []byte {
+	at := len(w.hashes)
+	w.hashes = slices.Grow(w.hashes, n)[:at+n]
+	return w.hashes[at:]
+}
+
+// chunkVisitors are written together: their rows, then all their hashes. A
+// compressor leaves a long run of hashes alone instead of searching it.
+const chunkVisitors = 2048
+
 func (s *State) writeVisitors(w *writer) {
 	order := s.byID()
 	w.uint(uint64(len(order)))
+	for k := 0; k < len(order); k += chunkVisitors {
+		s.writeChunk(w, order[k:min(len(order), k+chunkVisitors)])
+	}
+}
+
+func (s *State) writeChunk(w *writer, order []byID) {
+	at := len(w.b)
+	w.room(8)
+	w.hashes = w.hashes[:0]
 	for len(order) > 0 {
 		n := min(len(order), ahead)
 		s.fetch(order[:n])
@@ -80,6 +104,9 @@ func (s *State) writeVisitors(w *writer) {
 		}
 		order = order[n:]
 	}
+	binary.LittleEndian.PutUint32(w.b[at:], uint32(len(w.b)-at-8))
+	binary.LittleEndian.PutUint32(w.b[at+4:], uint32(len(w.hashes)))
+	w.b = append(w.b, w.hashes...)
 }
 
 // ahead is how many visitors are fetched into the cache at once.
@@ -112,44 +139,39 @@ func (s *State) fetch(order []byID) {
 	s.fetched = sum
 }
 
-// writeVisitor: id, tenant, floor, users, events relative to the first, sessions.
+// writeVisitor: tenant, floor, users, events relative to the first, sessions.
 func (s *State) writeVisitor(w *writer, v *visitor) {
-	w.id(v.id)
+	w.hashes = append(w.hashes, v.id[:]...)
 	w.bytes(v.tenant)
 	w.int(v.floor)
 	evs := s.events(v)
 	// Users are numbered by first appearance.
 	x := s.extra(v)
 	var number [maxVisitorUsers + 1]uint8
-	var users [maxVisitorUsers]uint64
 	n := uint8(0)
 	if x.users > 0 {
 		for _, e := range evs {
 			if k := e.user(); k != 0 && number[k] == 0 {
-				users[n] = s.user(v, k)
+				w.hash(s.user(v, k))
 				n++
 				number[k] = n
 			}
 		}
 	}
 	w.bytes(n)
-	for _, u := range users[:n] {
-		w.fixed(u)
-	}
 	w.uint(uint64(len(evs)))
 	w.uint(uint64(v.sealed))
 	if len(evs) > 0 {
 		first := evs[0].at
 		w.int(v.base() + int64(first))
-		b := w.room(len(evs) * eventBytes)
-		if x.users < 2 { // it has its number
-			for i, e := range evs {
-				e.put(b[i*eventBytes:], first, e.meta)
+		rows, hashes := w.room(len(evs)*eventRow), w.hashRoom(len(evs)*keyHash)
+		for _, e := range evs {
+			if x.users > 1 { // one alone has its number
+				e.meta = e.meta&^(15<<24) | uint32(number[e.user()])<<24
 			}
-		} else {
-			for i, e := range evs {
-				e.put(b[i*eventBytes:], first, e.meta&^(15<<24)|uint32(number[e.user()])<<24)
-			}
+			e.at -= first
+			e.put(rows[:eventRow], hashes[:keyHash])
+			rows, hashes = rows[eventRow:], hashes[keyHash:]
 		}
 	}
 	count := uint64(0)
@@ -159,13 +181,7 @@ func (s *State) writeVisitor(w *writer, v *visitor) {
 	w.uint(count)
 	for i := v.sessions; i != 0; {
 		r := s.sessions.at(i)
-		b := w.room(sessionBytes)
-		binary.LittleEndian.PutUint64(b[0:], uint64(r.start))
-		binary.LittleEndian.PutUint64(b[8:], r.key)
-		binary.LittleEndian.PutUint64(b[16:], r.digest)
-		binary.LittleEndian.PutUint64(b[24:], r.links)
-		binary.LittleEndian.PutUint32(b[32:], r.length)
-		b[36], b[37], b[38], b[39] = uint8(r.flags), r.stage, r.counted, r.source
+		r.put(w.room(sessionRow), w.hashRoom(sessionHash))
 		if r.flags&(frozen|archived) != 0 {
 			s.kept.at(r.kept).write(w)
 		}
@@ -173,18 +189,55 @@ func (s *State) writeVisitor(w *writer, v *visitor) {
 	}
 }
 
-const sessionBytes = 40 // in a snapshot
+// Bytes that an event and a session take among rows and among hashes.
+const (
+	eventRow    = 10
+	keyHash     = 6
+	sessionRow  = 26
+	sessionHash = keyHash + 8
+)
 
-func (e event) put(b []byte, first, meta uint32) {
-	b = b[:eventBytes]
-	binary.LittleEndian.PutUint64(b, e.key)
-	binary.LittleEndian.PutUint32(b[8:], e.at-first)
-	binary.LittleEndian.PutUint32(b[12:], meta)
+func (e event) put(row, hashes []byte) {
+	binary.LittleEndian.PutUint32(row, e.at)
+	binary.LittleEndian.PutUint32(row[4:], e.meta)
+	binary.LittleEndian.PutUint16(row[8:], uint16(e.key>>48))
+	putKeyHash(hashes, e.key)
 }
 
-func eventFrom(b []byte) event {
-	b = b[:eventBytes]
-	return event{key: binary.LittleEndian.Uint64(b), at: binary.LittleEndian.Uint32(b[8:]), meta: binary.LittleEndian.Uint32(b[12:])}
+func eventFrom(row, hashes []byte) event {
+	return event{
+		at: binary.LittleEndian.Uint32(row), meta: binary.LittleEndian.Uint32(row[4:]),
+		key: uint64(binary.LittleEndian.Uint16(row[8:]))<<48 | getKeyHash(hashes),
+	}
+}
+
+func (r *session) put(row, hashes []byte) {
+	binary.LittleEndian.PutUint64(row, uint64(r.start))
+	binary.LittleEndian.PutUint64(row[8:], r.links)
+	binary.LittleEndian.PutUint32(row[16:], r.length)
+	binary.LittleEndian.PutUint16(row[20:], uint16(r.key>>48))
+	row[22], row[23], row[24], row[25] = uint8(r.flags), r.stage, r.counted, r.source
+	putKeyHash(hashes, r.key)
+	binary.LittleEndian.PutUint64(hashes[keyHash:], r.digest)
+}
+
+func sessionFrom(row, hashes []byte) session {
+	return session{
+		start: int64(binary.LittleEndian.Uint64(row)), links: binary.LittleEndian.Uint64(row[8:]), length: binary.LittleEndian.Uint32(row[16:]),
+		key:    uint64(binary.LittleEndian.Uint16(row[20:]))<<48 | getKeyHash(hashes),
+		digest: binary.LittleEndian.Uint64(hashes[keyHash:]),
+		flags:  sessionFlags(row[22]), stage: row[23], counted: row[24], source: row[25],
+	}
+}
+
+// The lower 48 bits of an event's key are a hash, those above its sequence.
+func putKeyHash(b []byte, key uint64) {
+	binary.LittleEndian.PutUint32(b, uint32(key))
+	binary.LittleEndian.PutUint16(b[4:], uint16(key>>32))
+}
+
+func getKeyHash(b []byte) uint64 {
+	return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint16(b[4:]))<<32
 }
 
 // write stores the row of a session; what its orders contribute is computed anew.

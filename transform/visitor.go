@@ -115,8 +115,21 @@ func (s *State) drop(i uint32) bool {
 	}
 	s.wheel.remove(s, i)
 	s.index.remove(&s.visitors, i)
+	v.platform = gone
 	s.visitors.put(i)
 	return true
+}
+
+// gone stands for the platform of a visitor that has left the pool.
+const gone = 255
+
+// everyVisitor runs over the visitors as they lie in memory.
+func (s *State) everyVisitor(yield func(uint32) bool) {
+	for i := uint32(1); i < s.visitors.used; i++ {
+		if s.visitors.at(i).platform != gone && !yield(i) {
+			return
+		}
+	}
 }
 
 // user gives the hash behind a packed user index.
