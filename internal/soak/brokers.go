@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -94,6 +95,9 @@ func (b *brokers) clean(ctx context.Context) error {
 }
 
 func (b *brokers) launch(node int) error {
+	if err := os.Remove(b.log(node)); err != nil && !errors.Is(err, fs.ErrNotExist) { // it says that the former one was ready
+		return err
+	}
 	p, err := startProcess(fmt.Sprintf("kafka-%d", node+1), filepath.Join(b.dir, fmt.Sprintf("kafka-%d.log", node+1)), b.env(node), b.script, "run")
 	if err != nil {
 		return err
@@ -110,6 +114,11 @@ func (b *brokers) process(node int) *process {
 	return b.mu.node[node]
 }
 
+// log is where kafka.sh lets the node write.
+func (b *brokers) log(node int) string {
+	return filepath.Join(b.home, strconv.Itoa(b.port+nodeStep*node), "kafka.log")
+}
+
 // startBound is how long a broker may take to come back on a busy machine.
 const startBound = 2 * time.Minute
 
@@ -117,8 +126,7 @@ const startBound = 2 * time.Minute
 func (b *brokers) ready(ctx context.Context, node int) error {
 	ctx, cancel := context.WithTimeout(ctx, startBound)
 	defer cancel()
-	p := b.process(node)
-	log := filepath.Join(b.home, strconv.Itoa(b.port+nodeStep*node), "kafka.log")
+	p, log := b.process(node), b.log(node)
 	for {
 		text, _ := os.ReadFile(log)
 		if strings.Contains(string(text), "Kafka Server started") {

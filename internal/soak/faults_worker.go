@@ -86,22 +86,16 @@ func (r *run) drain(context.Context, Fault) (time.Time, error) {
 // drainOnce runs `storepulse run --drain`. Other faults may meet it: a drain
 // that could not begin, or did not end in time, is begun again.
 func (r *run) drainOnce(within time.Duration) error {
-	var last error
-	for range 5 {
+	for begun := time.Now(); ; time.Sleep(time.Second) {
 		w, err := r.workers.launch("run", "--drain", "--within", within.String())
 		if err != nil {
 			return err
 		}
 		r.workers.leave(w)
-		last = w.wait(within + stopBound)
+		err = w.wait(within + stopBound)
 		r.workers.remove(w)
-		if last == nil {
-			return nil
+		if err == nil || w.said(startedText) && !w.said("not drained within") || time.Since(begun) > stuck {
+			return err
 		}
-		if w.said(startedText) && !w.said("not drained within") {
-			return last
-		}
-		time.Sleep(time.Second)
 	}
-	return last
 }
