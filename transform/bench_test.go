@@ -165,23 +165,39 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkStateBytes measures what an open session of ten events costs, all
-// included.
-func BenchmarkStateBytes(b *testing.B) {
+// sessionBytes measures what an open session of ten events costs in live heap,
+// all included, and what the state says of itself.
+func sessionBytes(tb testing.TB) (measured, estimate float64) {
 	const sessions = 200_000
+	l := tenEvents(tb, sessions)
+	// What the lane holds beside the state does not count.
+	l.batch, l.out = nil, nil
+	with := heap()
+	open, _ := l.state.Sessions()
+	if open != sessions {
+		tb.Fatalf("%d sessions are open, want %d", open, sessions)
+	}
+	estimate = float64(l.state.Bytes()) / sessions
+	l.state = nil
+	return float64(with-heap()) / sessions, estimate
+}
+
+func BenchmarkStateBytes(b *testing.B) {
 	for range b.N {
-		l := tenEvents(b, sessions)
-		// What the lane holds beside the state does not count.
-		l.batch, l.out = nil, nil
-		with := heap()
-		open, _ := l.state.Sessions()
-		if open != sessions {
-			b.Fatalf("%d sessions are open, want %d", open, sessions)
-		}
-		estimate := l.state.Bytes()
-		l.state = nil
-		b.ReportMetric(float64(with-heap())/sessions, "bytes/session")
-		b.ReportMetric(float64(estimate)/sessions, "estimate/session")
+		measured, estimate := sessionBytes(b)
+		b.ReportMetric(measured, "bytes/session")
+		b.ReportMetric(estimate, "estimate/session")
+	}
+}
+
+// A million open sessions must fit into 300 MB.
+func TestSessionBytes(t *testing.T) {
+	measured, estimate := sessionBytes(t)
+	if measured > 300 {
+		t.Errorf("an open session of ten events takes %.0f bytes, the bound is 300", measured)
+	}
+	if estimate < 0.9*measured || estimate > 1.1*measured {
+		t.Errorf("the state says that a session takes %.0f bytes, the heap says %.0f", estimate, measured)
 	}
 }
 
