@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,7 @@ func (f *feed) run(ctx context.Context) error {
 	var e gen.Event
 	since := time.Now()
 	for ctx.Err() == nil && f.gen.Next(&e) {
+		f.storms.turn(f.gen)
 		due := pacer.At(e.Time)
 		if wait := time.Until(due); len(batch) >= batchEvents || len(batch) > 0 && (wait > 0 || time.Since(since) > batchEvery) && time.Since(since) > batchEvery/2 {
 			if err := f.deliver(ctx, w, batch); err != nil {
@@ -55,10 +57,8 @@ func (f *feed) run(ctx context.Context) error {
 		if wait := time.Until(due); wait > 0 && sleep(ctx, wait) != nil {
 			break
 		}
-		event := gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Time: e.Time}
-		batch = f.storms.pass(batch, event)
+		batch = append(batch, gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Headers: slices.Clone(e.Headers), Time: e.Time})
 	}
-	batch = f.storms.release(batch, f.lastTime())
 	return f.deliver(ctx, w, batch)
 }
 

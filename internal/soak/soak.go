@@ -150,6 +150,7 @@ func (r *run) setUp(ctx context.Context, dir string) error {
 		"STOREPULSE_KAFKA_SESSION_TIMEOUT=" + sessionTimeout.String(),
 		"STOREPULSE_SINK_CLICKHOUSE_URL=" + url,
 		"STOREPULSE_PIPELINE_SNAPSHOT_EVERY=5s",
+		"STOREPULSE_PIPELINE_REBUILD_EVERY=5s",
 		"STOREPULSE_INGEST_EPOCH_INTERVAL=500ms",
 		"STOREPULSE_LOG_FORMAT=text",
 	}, r.found)
@@ -159,16 +160,13 @@ func (r *run) setUp(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	defects := gen.RealisticDefects()
-	defects.Late, defects.TooLate = 0, 0
 	r.feed = &feed{
 		gen: gen.New(gen.Settings{
-			Seed: r.Seed, Start: time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC), Rate: r.Rate / timeLapse, FlatDay: true, KnownVisitors: 5000, Defects: defects,
+			Seed: r.Seed, Start: time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC), Rate: r.Rate / timeLapse, FlatDay: true, KnownVisitors: 5000, Defects: gen.RealisticDefects(),
 		}),
 		cfg:  produce.Config{Brokers: r.brokers.list(0), Topics: r.topics},
 		pace: produce.Pace{TimeLapse: timeLapse},
 	}
-	r.feed.storms.init(r.Seed)
 	return nil
 }
 
@@ -259,7 +257,7 @@ func (r *run) judge(ctx context.Context) (Result, error) {
 	r.mu.Lock()
 	most := r.mu.most
 	r.mu.Unlock()
-	res, err := verdict(ctx, r.brokers.list(0), r.cfg, false)
+	res, err := verdict(ctx, r.brokers.list(0), r.cfg)
 	r.table.printf("sent %d records, batches sent again %d, starts refused while an end was down %d, largest worker %d MB, greatest lag %.0f messages",
 		r.feed.sent.Load(), r.feed.retries.Load(), r.workers.refusedStarts(), most.rss>>20, most.lag)
 	return res, errors.Join(append(errs, err)...)

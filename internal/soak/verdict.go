@@ -19,7 +19,7 @@ import (
 // verdict holds the tables against the topics and the ledger against the
 // tables. All workers have drained and gone. The error says what is wrong, in
 // words; the result has the three counts.
-func verdict(ctx context.Context, brokers []string, cfg config.Config, rebuilt bool) (Result, error) {
+func verdict(ctx context.Context, brokers []string, cfg config.Config) (Result, error) {
 	var res Result
 	c := cfg.ClickHouse()
 	client, err := clickhouse.New(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
@@ -31,7 +31,7 @@ func verdict(ctx context.Context, brokers []string, cfg config.Config, rebuilt b
 	if err != nil {
 		return res, err
 	}
-	settings.LateRebuilt = rebuilt
+	settings.LateRebuilt = true // the last visitors of the feed made every rebuild due
 	read, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	records, err := judge.Read(read, brokers, settings.Vocabulary.Topics)

@@ -31,7 +31,7 @@ func TestVerdictNotices(t *testing.T) {
 
 	w := produce.NewWriter(produce.Config{Brokers: cfg.Kafka.Brokers, Topics: topics})
 	defects := gen.RealisticDefects()
-	defects.Late, defects.TooLate = 0, 0
+	defects.Late, defects.TooLate = 0, 0 // rebuilds have tests of their own
 	shop := gen.New(gen.Settings{Seed: 3, Start: time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC), Rate: 3, FlatDay: true, MaxEvents: 3000, Defects: defects})
 	if err := errors.Join(produce.Run(t.Context(), w, shop.Next, produce.Pace{}, nil), w.Close(t.Context())); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestVerdictNotices(t *testing.T) {
 	}
 	judged := func() (Result, error) {
 		t.Helper()
-		return verdict(t.Context(), cfg.Kafka.Brokers, cfg, false)
+		return verdict(t.Context(), cfg.Kafka.Brokers, cfg)
 	}
 	clean, err := judged()
 	if err != nil || clean.Events < 2000 || clean.Lost+clean.Duplicated+clean.SessionsWrong != 0 {
