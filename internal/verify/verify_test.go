@@ -12,6 +12,9 @@ import (
 	"github.com/storepulse/storepulse/schemas"
 )
 
+// newest is the term that the fence lets in.
+const newest = "(SELECT max(term) FROM lanes) AS term"
+
 // epochWith gives an epoch with at least so many rows of a table, not the last.
 func (s *shop) epochWith(table string, rows int) int64 {
 	s.t.Helper()
@@ -80,12 +83,12 @@ func testADeletedRowIsNamed(t *testing.T, base *shop) {
 func testADoubledRowIsNamed(t *testing.T, base *shop) {
 	s := base.clone(t)
 	epoch := s.epochWith("fact_events", 100)
-	s.exec(fmt.Sprintf("INSERT INTO fact_events SELECT * FROM fact_events WHERE epoch = %d AND epoch_row = 7", epoch))
+	s.exec(fmt.Sprintf("INSERT INTO fact_events SELECT * REPLACE("+newest+") FROM fact_events WHERE epoch = %d AND epoch_row = 7", epoch))
 	s.names(s.check(), epoch, "tables", "row 7 (clickstream offset", "stands 2 times")
 
 	// And a copy that hides behind a number of its own.
 	s.exec(fmt.Sprintf("ALTER TABLE fact_events DELETE WHERE epoch = %d AND epoch_row = 7", epoch))
-	s.exec(fmt.Sprintf("INSERT INTO fact_events SELECT * REPLACE(7 AS epoch_row) FROM fact_events WHERE epoch = %d AND fact_events.epoch_row = 9", epoch))
+	s.exec(fmt.Sprintf("INSERT INTO fact_events SELECT * REPLACE("+newest+", 7 AS epoch_row) FROM fact_events WHERE epoch = %d AND fact_events.epoch_row = 9", epoch))
 	s.names(s.check(), epoch, "tables", "is of the same record as row 7")
 }
 
@@ -149,7 +152,7 @@ func testADeletedSessionIsNamed(t *testing.T, base *shop) {
 func testADoubledSessionIsNamed(t *testing.T, base *shop) {
 	s := base.clone(t)
 	visitor := s.exec("SELECT visitor_id FROM sessions WHERE events > 3 LIMIT 1")
-	s.exec("INSERT INTO fact_sessions SELECT * REPLACE(generateUUIDv4() AS session_id, epoch + 0 AS epoch) FROM fact_sessions FINAL WHERE visitor_id = '" + visitor + "' LIMIT 1")
+	s.exec("INSERT INTO fact_sessions SELECT * REPLACE(" + newest + ", generateUUIDv4() AS session_id, epoch + 0 AS epoch) FROM fact_sessions FINAL WHERE visitor_id = '" + visitor + "' LIMIT 1")
 	r := s.check()
 	found := false
 	for _, f := range r.Findings {
@@ -172,18 +175,18 @@ func testAnOrderWithoutItsStateIsNamed(t *testing.T, base *shop) {
 
 func testStrayRowsAreNamed(t *testing.T, base *shop) {
 	s := base.clone(t)
-	s.exec("INSERT INTO fact_order_events SELECT * REPLACE(toUUID('00000000-0000-0000-0000-00000000abcd') AS plan_id) FROM fact_order_events WHERE epoch = (SELECT min(epoch) FROM fact_order_events) LIMIT 1")
+	s.exec("INSERT INTO fact_order_events SELECT * REPLACE(" + newest + ", toUUID('00000000-0000-0000-0000-00000000abcd') AS plan_id) FROM fact_order_events WHERE epoch = (SELECT min(epoch) FROM fact_order_events) LIMIT 1")
 	epoch := s.number("SELECT min(epoch) FROM fact_order_events")
 	s.names(s.check(), epoch, "tables", "abcd, which the ledger does not know")
 
 	s = base.clone(t)
-	s.exec("INSERT INTO fact_events SELECT * REPLACE(9999 AS epoch) FROM fact_events WHERE fact_events.epoch = 3 LIMIT 2")
+	s.exec("INSERT INTO fact_events SELECT * REPLACE(" + newest + ", 9999 AS epoch) FROM fact_events WHERE fact_events.epoch = 3 LIMIT 2")
 	s.names(s.check(), 9999, "tables", "2 rows under plan")
 }
 
 func testVoidPlansAndAnEpochInHandAreNoDifference(t *testing.T, base *shop) {
 	s := base.clone(t)
-	s.exec("INSERT INTO epochs SELECT * REPLACE(toUUID('00000000-0000-0000-0000-00000000abcd') AS plan_id, 0 AS seq, false AS has_done) FROM epochs WHERE epoch = 5 LIMIT 1")
+	s.exec("INSERT INTO epochs SELECT * REPLACE(" + newest + ", toUUID('00000000-0000-0000-0000-00000000abcd') AS plan_id, 0 AS seq, false AS has_done) FROM epochs WHERE epoch = 5 LIMIT 1")
 	s.exec("ALTER TABLE epochs DELETE WHERE kind = 'done'")
 	r := s.check()
 	l := r.Lanes[0]
