@@ -124,10 +124,10 @@ func replay(ctx context.Context, s *shared, cfg config.Config, c *clickhouse.Cli
 	}
 	printPlan(s.out, "replay would", plan, fix)
 	n := plan.Fates[deadletters.Send]
-	if flags.dry || n == 0 {
+	if flags.dry || n+plan.Found == 0 {
 		return nil
 	}
-	if !flags.yes {
+	if !flags.yes && n > 0 {
 		if err := confirm(s, n); err != nil {
 			return err
 		}
@@ -206,6 +206,10 @@ func printPlan(w io.Writer, what string, c deadletters.Counts, fix *deadletters.
 		}
 		fmt.Fprintf(tw, "%8d\t%s\n", n, f.text)
 		switch f.fate {
+		case deadletters.Replayed:
+			if c.Found > 0 {
+				fmt.Fprintf(tw, "\t%8d  by a run that was interrupted, now noted\n", c.Found)
+			}
 		case deadletters.Send:
 			for class, n := range c.Classes {
 				if n > 0 {

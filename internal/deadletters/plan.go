@@ -38,10 +38,14 @@ type Counts struct {
 	Classes [numClasses]int
 	Reasons map[string]int // of Refused
 	Rules   []int          // letters that each rule of the fix file matched
+	Found   int            // of Replayed: sent by an interrupted run and not noted yet
 }
 
 func (c *Counts) add(v *Verdict) {
 	c.Fates[v.Fate]++
+	if v.found != nil {
+		c.Found++
+	}
 	switch v.Fate {
 	case Send:
 		c.Classes[v.Class]++
