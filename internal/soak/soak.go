@@ -184,26 +184,28 @@ func (r *run) live(ctx, life context.Context) error {
 	defer watch.Wait()
 	defer stopWatching()
 
-	disturbing, stop := context.WithTimeout(ctx, r.For)
+	going, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
 		select {
 		case <-r.failed:
 			stop()
-		case <-disturbing.Done():
+		case <-going.Done():
 		}
 	}()
-	if err := r.settle(disturbing); err != nil {
-		return err
-	}
-	if r.Outage > 0 {
+	err := r.settle(going)
+	disturbing, enough := context.WithTimeout(going, r.For)
+	defer enough()
+	switch {
+	case err != nil:
+	case r.Outage > 0:
 		r.outage(disturbing)
-	} else {
+	default:
 		r.disturb(disturbing, life, NewSchedule(r.Seed, r.Every, r.Nodes, startWorkers))
 	}
 	r.table.printf("disturbance is over; the feed stops")
 	stopFeeding()
-	err := <-fed
+	err = errors.Join(err, <-fed)
 	r.stopped.Store(true)
 	return err
 }
