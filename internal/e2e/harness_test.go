@@ -232,7 +232,7 @@ func (s *shop) feed(ctx context.Context, g *gen.Generator, pace produce.Pace) []
 		if ctx.Err() != nil || !g.Next(e) {
 			return false
 		}
-		all = append(all, gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Time: e.Time})
+		all = append(all, gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Time: e.Time, Headers: e.Headers})
 		return true
 	}, pace, nil)
 	if err := errors.Join(err, w.Close(context.WithoutCancel(ctx))); err != nil {

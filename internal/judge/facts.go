@@ -101,7 +101,7 @@ func (j *judgement) loadFacts(ctx context.Context, _ Records) error {
 
 // judgeFact compares the rows that stand for an event with what it must be and
 // gives the row that is its fact, nil if there is none.
-func (j *judgement) judgeFact(at position, key, name string, want fact) *row {
+func (j *judgement) judgeFact(at position, key string, who name, want fact) *row {
 	s := j.stored[at.topic]
 	last, ok := s.byID[key]
 	if !ok {
@@ -109,21 +109,21 @@ func (j *judgement) judgeFact(at position, key, name string, want fact) *row {
 			j.report.Refused++
 			return nil
 		}
-		j.report.fail(&j.report.Lost, "lost: %s at %s has no fact", name, at)
+		j.report.fail(&j.report.Lost, "lost: %s at %s has no fact", who, at)
 		return nil
 	}
 	delete(s.byID, key)
 	for n := s.rows[last].next; n >= 0; n = s.rows[n].next {
-		j.report.fail(&j.report.Duplicated, "duplicated: %s at %s also stands as %s of epoch %d", name, at, s.rows[n].at, s.rows[n].epoch)
+		j.report.fail(&j.report.Duplicated, "duplicated: %s at %s also stands as %s of epoch %d", who, at, s.rows[n].at, s.rows[n].epoch)
 	}
 	n, ok := s.at[at]
 	if !ok {
-		j.report.fail(&j.report.Wrong, "wrong: %s stands as %s, but its first copy lies at %s", name, s.rows[last].at, at)
+		j.report.fail(&j.report.Wrong, "wrong: %s stands as %s, but its first copy lies at %s", who, s.rows[last].at, at)
 		return &s.rows[last]
 	}
 	r := &s.rows[n]
 	if r.fact != want {
-		j.report.fail(&j.report.Wrong, "wrong: %s at %s (-row +record)\n%s", name, at, diff(r.fact, want))
+		j.report.fail(&j.report.Wrong, "wrong: %s at %s (-row +record)\n%s", who, at, diff(r.fact, want))
 	}
 	return r
 }
@@ -139,9 +139,12 @@ func (j *judgement) judgeInvented() {
 	}
 }
 
-func nameOfKey(key string) string {
+func nameOfKey(key string) name {
 	parts := strings.SplitN(key, "\x00", 3)
-	return nameOf(parts[0], parts[1])
+	return name{parts[0], parts[1]}
 }
 
-func nameOf(source, id string) string { return fmt.Sprintf("event %q of %q", id, source) }
+// name is an event in words, spelt out only where it is needed.
+type name struct{ source, id string }
+
+func (n name) String() string { return fmt.Sprintf("event %q of %q", n.id, n.source) }

@@ -29,7 +29,8 @@ type Settings struct {
 	Gap, MaxLength, PayWindow time.Duration
 	OutOfOrder, MergeHorizon  time.Duration
 	// LateRebuilt says that sessions have been rebuilt for every event of class
-	// late; without it such events are facts and in no session.
+	// late; without it such events are facts and in no session, and a session
+	// whose order was first heard of after the merge horizon is not judged.
 	LateRebuilt bool
 }
 
@@ -65,6 +66,7 @@ type judgement struct {
 	orders      map[orderKey][]orderStep
 	clicks      []oracle.Event
 	orderEvents []oracle.OrderEvent
+	heard       map[uint64]heard // by hash of the order
 }
 
 // position is where a record lies.
@@ -79,7 +81,7 @@ func (p position) String() string { return fmt.Sprintf("%s %d/%d", p.topic, p.pa
 // Check compares what must come of the records with what stands in the store.
 // The error says that it could not judge; the verdict is in the report.
 func Check(ctx context.Context, records Records, store Store, s Settings) (*Report, error) {
-	j := &judgement{Settings: s, store: store, report: &Report{Records: len(records)}, watermarks: map[[2]uint64]int64{}, orders: map[orderKey][]orderStep{}}
+	j := &judgement{Settings: s, store: store, report: &Report{Records: len(records)}, watermarks: map[[2]uint64]int64{}, orders: map[orderKey][]orderStep{}, heard: map[uint64]heard{}}
 	for i := range j.lines {
 		j.lines[i] = map[position]lines{}
 	}

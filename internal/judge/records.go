@@ -62,13 +62,18 @@ func (j *judgement) judgeRecords(_ context.Context, records Records) error {
 		seen[r.Topic.String()+key] = true
 		j.report.Events++
 		class := "none"
-		if fact := j.judgeFact(at, key, nameOf(source, id), want); fact != nil {
+		if fact := j.judgeFact(at, key, name{source, id}, want); fact != nil {
 			class = fact.late
-			lateness.judge(fact, nameOf(source, id), want.Time, behind)
+			lateness.judge(fact, name{source, id}, want.Time, behind)
 		}
 		j.expectLines(at, batch, class)
 		if r.Topic == schemas.OrdersTopic {
 			j.collectOrder(at, batch.Orders, want)
+			created := want.Time
+			if want.CreatedAt != 0 {
+				created = min(created, want.CreatedAt)
+			}
+			j.hear(batch.Orders.Order[0], r.Timestamp, created)
 		}
 		j.collectSession(batch, class)
 	}
@@ -146,7 +151,7 @@ const tooLate = 72 * 3600 * 1000 // ms
 // sessions decide that. What is flagged must be behind an earlier event of its
 // topic and lane, or behind the watermark that the lane's idle time or a drain
 // had moved on, which only the ledger knows.
-func (l *lateness) judge(r *row, name string, t, behind int64) {
+func (l *lateness) judge(r *row, who name, t, behind int64) {
 	rep := l.j.report
 	horizon := l.j.MergeHorizon.Milliseconds()
 	class := "none"
@@ -173,7 +178,7 @@ func (l *lateness) judge(r *row, name string, t, behind int64) {
 			}
 		}
 	}
-	rep.fail(&rep.LatenessWrong, "lateness: %s at %s is flagged %s, but lies %s behind the watermark of the records before it", name, r.at, r.late,
+	rep.fail(&rep.LatenessWrong, "lateness: %s at %s is flagged %s, but lies %s behind the watermark of the records before it", who, r.at, r.late,
 		time.Duration(behind)*time.Millisecond)
 }
 
