@@ -121,7 +121,7 @@ func pack(state []byte) []byte {
 	if err != nil {
 		panic("BUG: zstd: " + err.Error())
 	}
-	out := enc.EncodeAll(state, make([]byte, 12, 12+len(state)/4))
+	out := enc.EncodeAll(state, make([]byte, 12, 12+len(state)/2)) // hashes do not get smaller
 	copy(out, packMagic)
 	binary.BigEndian.PutUint64(out[4:], xxh3.Hash(out[12:]))
 	return out
