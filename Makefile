@@ -39,7 +39,7 @@ test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts 
 	trap 'tools/kafka/kafka.sh stop' EXIT; \
 	export STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1; \
 	{ $(GO) test -json -count=1 -timeout 10m ./ingest/... ; \
-	  $(GO) test -json -count=1 -timeout 15m -run 'TestKill9|TestBadRecords|TestRefusals|TestTopicCreatedAgain|TestVerify|TestJudge|TestStorms|TestRetentionAte|TestTheLedgerIs|TestTheGroup|TestTheToken|TestSnapshotsDamaged|TestRowsLost|TestClickHouseRestored|TestALateInsert|TestAZombie|TestTwoOwners' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
+	  $(GO) test -json -count=1 -timeout 15m -run 'TestKill9|TestBadRecords|TestRefusals|TestTopicCreatedAgain|TestVerify|TestJudge|TestStorms|TestRetentionAte|TestTheLedgerIs|TestTheGroup|TestTheToken|TestSnapshotsDamaged|TestRowsLost|TestClickHouseRestored|TestALateInsert|TestAZombie|TestTwoOwners|TestReplay|TestRefusedRows|TestTrace' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
 soak: build kafka ## workers, Kafka and engine under faults, then the verdict (SOAK=60m SOAK_SEED=7 SOAK_NODES=1 SOAK_SCENARIO=outage)
 	$(GO) build -o bin/soak ./internal/tools/soak

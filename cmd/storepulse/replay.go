@@ -132,12 +132,12 @@ func replay(ctx context.Context, s *shared, cfg config.Config, c *clickhouse.Cli
 			return err
 		}
 	}
-	bar := progress.New(s.err, "replay")
+	bar := progress.NewCount(s.err, "replay", "letters")
 	total := 0
-	for _, k := range plan.Fates {
-		total += k
+	for _, n := range plan.Fates {
+		total += n
 	}
-	r.Progress = func(done int) { bar.Show(0, 0, fmt.Sprintf("%d of %d letters", done, total)) }
+	r.Progress = func(done int) { bar.Set(int64(done), int64(total)) }
 	done, err := r.Send(ctx)
 	bar.Done()
 	if err != nil {

@@ -59,13 +59,15 @@ type Verdict struct {
 	Partition uint32 // where its key leads
 	Key       []byte
 	Value     []byte
-	Time      time.Time // the record's own, which the event keeps
+	Headers   []records.Header // of the record, if Kafka still has it
+	Time      time.Time        // the record's own, which the event keeps
 	ID        string
 	Source    string
 	EventTime int64
 	Before    []byte // the bytes that the fix was applied to
 	Rules     []int  // of the fix file that matched
 
+	section []byte // the headers as they were encoded
 	dedup   schemas.ID
 	visitor schemas.ID
 	found   *records.Position // where an earlier run's record stands
@@ -84,9 +86,10 @@ func newJudge(voc *schemas.Vocabulary, fix *Fix) *judge {
 	return &judge{topics: voc.Topics, fix: fix, voc: voc, decoder: schemas.NewDecoder(voc), batch: schemas.NewBatch(voc)}
 }
 
-// needsOriginal says that the letter alone does not have the whole record.
+// needsOriginal says that the letter alone may not have the whole record:
+// without an id to be seen, some of the event may be in the headers.
 func needsOriginal(l *Letter) bool {
-	return !l.Whole() || len(l.Key) == 0 || l.Reason == schemas.ReasonUnsupportedMode.String()
+	return !l.Whole() || len(l.Key) == 0 || len(l.EventID) == 0 || l.Reason == schemas.ReasonUnsupportedMode.String()
 }
 
 // isOriginal tells the letter's record from another one at its position: the
@@ -109,6 +112,7 @@ func (j *judge) judge(l Letter, original *records.Record) Verdict {
 	}
 	if original != nil && isOriginal(&l, original) {
 		v.Key, v.Before, v.Time = original.Key, original.Value, time.UnixMilli(original.Timestamp)
+		v.Headers, v.section = original.Headers, original.Section
 	} else if len(l.Value) >= schemas.MaxLetterBytes && !l.Whole() {
 		return v.is(Gone, "the letter has %d of %d bytes, and Kafka no longer has the record", len(l.Value), l.ValueBytes)
 	}
@@ -152,7 +156,7 @@ func (j *judge) mend(v Verdict) Verdict {
 // decode reads the value as the worker will and takes over what identifies it.
 func (j *judge) decode(v *Verdict) schemas.Reason {
 	j.batch.Reset()
-	rec := &schemas.Record{Key: v.Key, Value: v.Value, Timestamp: v.Time.UnixMilli()}
+	rec := &schemas.Record{Key: v.Key, Value: v.Value, Headers: v.section, Timestamp: v.Time.UnixMilli()}
 	if reason := j.decoder.Decode(v.Topic, rec, j.batch); reason != schemas.ReasonNone {
 		return reason
 	}

@@ -169,6 +169,9 @@ func (s *sender) send(ctx context.Context, list []*Verdict) error {
 	defer cancel()
 	for _, v := range list {
 		e := gen.Event{Topic: v.Topic, Key: v.Key, Value: v.Value, Time: v.Time}
+		for _, h := range v.Headers {
+			e.Headers = append(e.Headers, gen.Header{Key: h.Key, Value: h.Value})
+		}
 		if err = s.writer.WriteTagged(ctx, &e, v); err != nil {
 			break
 		}

@@ -144,7 +144,7 @@ func (p *planner) findPending(ctx context.Context) (map[records.Position]pending
 	for k, offset := range from {
 		err := p.kafka.Scan(ctx, k.topic, k.number, schemas.Range{Start: offset, End: 1<<63 - 1}, func(r *records.Record) bool {
 			topic, _ := records.TopicOf(k.topic, p.judge.topics)
-			v := Verdict{Topic: topic, Key: r.Key, Value: r.Value, Time: time.UnixMilli(r.Timestamp)}
+			v := Verdict{Topic: topic, Key: r.Key, Value: r.Value, section: r.Section, Time: time.UnixMilli(r.Timestamp)}
 			if p.judge.decode(&v) != schemas.ReasonNone {
 				return true
 			}

@@ -22,6 +22,7 @@ type Record struct {
 	Key       []byte
 	Value     []byte // nil is a tombstone
 	Headers   []Header
+	Section   []byte // the headers as they were encoded, for a decoder
 }
 
 // Header is one header of a record.
@@ -143,7 +144,7 @@ func (r *Reader) Scan(ctx context.Context, topic string, partition uint32, span 
 			rec := &in.Records[t][i]
 			more = more && visit(&Record{
 				Position:  Position{Topic: topic, Partition: partition, Offset: rec.Offset},
-				Timestamp: rec.Timestamp, Key: rec.Key, Value: rec.Value, Headers: headers(rec.Headers),
+				Timestamp: rec.Timestamp, Key: rec.Key, Value: rec.Value, Headers: headers(rec.Headers), Section: rec.Headers,
 			})
 		}
 		in.Release()
@@ -157,7 +158,7 @@ func (r *Reader) Scan(ctx context.Context, topic string, partition uint32, span 
 
 func (r *Record) clone() *Record {
 	c := *r
-	c.Key, c.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+	c.Key, c.Value, c.Section = bytes.Clone(r.Key), bytes.Clone(r.Value), bytes.Clone(r.Section)
 	c.Headers = make([]Header, len(r.Headers))
 	for i, h := range r.Headers {
 		c.Headers[i] = Header{h.Key, bytes.Clone(h.Value)}

@@ -111,7 +111,7 @@ func (t *Tracer) identify(ctx context.Context, s *Story, topic schemas.Topic, sa
 		return nil
 	}
 	batch := schemas.NewBatch(t.Vocabulary)
-	reason := schemas.NewDecoder(t.Vocabulary).Decode(topic, &schemas.Record{Key: s.Record.raw.Key, Value: s.Record.raw.Value, Headers: nil, Timestamp: s.Record.raw.Timestamp}, batch)
+	reason := schemas.NewDecoder(t.Vocabulary).Decode(topic, &schemas.Record{Key: s.Record.raw.Key, Value: s.Record.raw.Value, Headers: s.Record.raw.Section, Timestamp: s.Record.raw.Timestamp}, batch)
 	if reason != schemas.ReasonNone {
 		s.Says += fmt.Sprintf("; today's configuration would set it aside: %s %s", reason, batch.Letters.Detail.At(0))
 		return nil
