@@ -28,12 +28,16 @@ func TestAZombieWakes(t *testing.T) {
 			}
 		})
 		lane0 := "(SELECT max(epoch) FROM epochs WHERE lane = 0)"
+		var claim int // not always the first: an insert whose outcome is unknown costs one
+		if _, err := fmt.Sscan(s.ask("SELECT bitShiftRight(max(term), 32) FROM lanes WHERE lane = 0"), &claim); err != nil {
+			t.Fatal(err)
+		}
 		rows := s.ask("SELECT count() FROM fact_events WHERE lane = 0 AND epoch = " + lane0)
 		if rows == "0" {
 			t.Fatal("the first copy of the insert has not landed")
 		}
 		owner := `ecom_complete_until_timestamp_seconds{lane="%d"}`
-		if series(t, zombie.metrics(t), fmt.Sprintf(owner, 0)) == 0 {
+		if series(t, zombie.metrics(t), fmt.Sprintf(owner, 0)) == 0 && claim == 1 {
 			t.Error("the owner does not show its lane before it sleeps")
 		}
 		if err := zombie.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -41,7 +45,7 @@ func TestAZombieWakes(t *testing.T) {
 		}
 
 		heir := s.startEnv(s.small(), "run")
-		s.wait("SELECT bitShiftRight(max(term), 32) FROM lanes WHERE lane = 0", "2")
+		s.wait("SELECT bitShiftRight(max(term), 32) FROM lanes WHERE lane = 0", fmt.Sprint(claim+1))
 		if strings.Contains(heir.log.String(), `msg="lane recovered" part=pipeline lane=0`) {
 			t.Error("the new owner did not wait for the insert under way")
 		}
@@ -49,7 +53,7 @@ func TestAZombieWakes(t *testing.T) {
 			t.Errorf("the copy that began before the fence: status %d, want it taken and dropped", status)
 		}
 		heir.says(t, `msg="lane recovered" part=pipeline lane=0`)
-		s.wait("SELECT count() > 0 FROM epochs WHERE lane = 0 AND bitShiftRight(term, 32) = 2", "1")
+		s.wait(fmt.Sprintf("SELECT count() > 0 FROM epochs WHERE lane = 0 AND bitShiftRight(term, 32) > %d", claim), "1")
 
 		if err := zombie.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
