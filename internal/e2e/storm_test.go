@@ -1,0 +1,73 @@
+package e2e
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/internal/judge"
+	"github.com/storepulse/storepulse/internal/produce"
+)
+
+var stormSeed = flag.Uint64("storm.seed", 0, "seed of TestStorms, 0 = by the clock")
+
+// TestStorms: copies up to days after their originals, records hours and days
+// late, broken ones of every kind and clocks that are wrong by years, first one
+// by one, then all at once. Each event is a fact once, each broken record a
+// dead letter.
+func TestStorms(t *testing.T) {
+	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+		seed := *stormSeed
+		if seed == 0 {
+			seed = uint64(time.Now().UnixNano())
+		}
+		t.Logf("seed %d (repeat with -storm.seed %d)", seed, seed)
+		s := newShop(t, addr, session, 2)
+		storms := []gen.Defects{gen.DuplicateStorm(), gen.LateStorm(), gen.PoisonStorm(), gen.SkewStorm()}
+		set := gen.Settings{
+			Seed: seed, Start: time.Date(2026, 11, 10, 10, 0, 0, 0, time.UTC), Rate: 0.3, FlatDay: true, KnownVisitors: 40,
+			Duration: 14 * time.Hour, Finish: true, Defects: gen.RealisticDefects(),
+		}
+		for i, d := range storms {
+			set.Storms = append(set.Storms,
+				gen.Storm{From: time.Duration(1+2*i) * time.Hour, To: time.Duration(2+2*i) * time.Hour, Defects: d},
+				gen.Storm{From: 9 * time.Hour, To: 11 * time.Hour, Defects: d})
+		}
+		g := gen.New(set)
+		events := s.feed(t.Context(), g, produce.Pace{})
+		// Small epochs: the state must forget while the storm goes on.
+		s.startEnv(append(s.env(), "STOREPULSE_INGEST_EPOCH_RECORDS=500"), "run", "--drain").wait(t, 2*time.Minute)
+		s.start("status").wait(t, 30*time.Second)
+
+		records, err := judge.Read(t.Context(), s.cfg.Kafka.Brokers, s.cfg.ClickHouse().Topics)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings, err := judge.SettingsOf(s.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := judge.Check(t.Context(), records, s.store(), settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log(r)
+		// Sessions that late events belong to are not whole before a rebuild.
+		if r.SessionsWrong = 0; !r.OK() {
+			t.Error(r.Err())
+		}
+		want := g.Stats()
+		if r.Records != len(events) || int64(r.Events) != want.Good() || int64(r.Letters) != want.BrokenTotal() || int64(r.Copies) != want.Duplicates[0]+want.Duplicates[1] {
+			t.Errorf("the judge counts %s; the generator made %d records, %d events, %d letters, %v copies", r, len(events), want.Good(), want.BrokenTotal(), want.Duplicates)
+		}
+		for what, n := range map[string]int64{
+			"late": int64(r.Late), "too late": int64(r.TooLate), "copies after hours": want.Stale, "wrong clocks": want.Skewed,
+		} {
+			if n < 20 {
+				t.Errorf("%s: only %d, the storms were none", what, n)
+			}
+		}
+		t.Logf("the generator: %+v", *want)
+	})
+}
