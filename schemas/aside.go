@@ -1,5 +1,7 @@
 package schemas
 
+import "encoding/json"
+
 // Late holds one row per event that came outside the merge horizon.
 type Late struct {
 	Topic     Dict
@@ -135,7 +137,9 @@ func (d *Letters) Reset() { resetAll(d.Columns()) }
 const MaxLetterBytes = 64 << 10
 
 // AppendRefused adds the dead letter of a row that a table will never take.
-// rec is the record it came from, nil where the watermark caused the row.
+// rec is the record it came from, nil where the watermark caused the row. The
+// record was accepted, so nothing denied is in it; what is used and never
+// stored, such as user_agent, is taken out here too.
 func (d *Letters) AppendRefused(topic Topic, offset int64, table TableID, row uint32, detail string, rec *Record) {
 	if rec == nil {
 		rec = &Record{}
@@ -145,12 +149,19 @@ func (d *Letters) AppendRefused(topic Topic, offset int64, table TableID, row ui
 	d.Reason.Append(uint8(ReasonRefused))
 	d.Field.Append(nil)
 	d.Detail.AppendString(detail[:min(len(detail), 500)])
-	d.EventID.Append(nil)
-	d.Type.Append(nil)
+	var head struct {
+		ID   string `json:"id"`
+		Type string `json:"type"`
+	}
+	_ = json.Unmarshal(rec.Value, &head) // only to find the letter by
+	d.EventID.AppendString(head.ID[:min(len(head.ID), 4*maxID)])
+	d.Type.AppendString(head.Type[:min(len(head.Type), 4*maxID)])
 	d.Received.Append(rec.Timestamp)
 	d.Day.Append(uint16(max(0, rec.Timestamp/86_400_000)))
 	d.Key.Append(rec.Key)
-	d.Value.Append(rec.Value[:min(len(rec.Value), MaxLetterBytes)])
+	deny := newDenyList()
+	value := deny.redact(nil, rec.Value[:min(len(rec.Value), MaxLetterBytes)])
+	d.Value.Append(value[:min(len(value), MaxLetterBytes)])
 	d.ValueBytes.Append(uint32(len(rec.Value)))
 	d.RefusedTable.AppendString(TableName(table))
 	d.RefusedRow.Append(row)

@@ -78,3 +78,18 @@ func TestOrdinaryNames(t *testing.T) {
 		}
 	}
 }
+
+// A row that the store refused keeps what finds its letter, and nothing of what
+// is never stored.
+func TestRefusedLetterKeepsNoPersonalData(t *testing.T) {
+	v := testVocabulary(t)
+	l := NewLetters(v)
+	l.AppendRefused(Clickstream, 7, FactEvents, 3, "no", &Record{Value: []byte(`{"id":"e1","type":"page_view","user_agent":"Mozilla/5.0","context":{"ip":"10.1.2.3"},"price":1.50}`)})
+	if got, want := string(l.Value.At(0)), `{"id":"e1","type":"page_view","user_agent":null,"context":{"ip":null},"price":1.50}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if id, typ := string(l.EventID.At(0)), string(l.Type.At(0)); id != "e1" || typ != "page_view" {
+		t.Errorf("the letter of %q, %q", id, typ)
+	}
+	l.AppendRefused(Clickstream, 8, FactSessions, 3, "no", nil)
+}

@@ -59,6 +59,9 @@ func TestRefusedRows(t *testing.T) {
 		worker := s.startWorker()
 		s.await("SELECT arrayStringConcat(arraySort(groupArray(concat(refused_table, ' ', kafka_offset))), ', ') FROM dead_letters WHERE reason = 'refused_by_store'",
 			"fact_events 1, fact_order_events 0, fact_order_events 2, fact_order_items 1")
+		if got := s.ask(ids + "dead_letters"); got != "c2 o1 o2 o3" {
+			t.Errorf("dead letters of %s", got)
+		}
 		if got := s.ask(ids + "fact_events"); got != "c1 c3" {
 			t.Errorf("facts: %s", got)
 		}
