@@ -1,8 +1,11 @@
 package soak
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -48,14 +51,16 @@ const (
 	numClasses
 )
 
-// kinds describes every kind: how often it is in a deck, how long it holds.
-var kinds = [numKinds]struct {
+type kindOf struct {
 	name     string
 	class    class
 	copies   int
 	min, max time.Duration
 	nodes    int // brokers it needs
-}{
+}
+
+// kinds describes every kind: how often it is in a deck, how long it holds.
+var kinds = [numKinds]kindOf{
 	WorkerKill:       {"worker_kill", onWorkers, 4, 0, 5 * time.Second, 1},
 	WorkerZombie:     {"worker_zombie", onWorkers, 2, 0, 6 * time.Second, 1}, // on top of the session timeout
 	WorkerRestart:    {"worker_restart", onWorkers, 2, 0, 2 * time.Second, 1},
@@ -103,6 +108,7 @@ const (
 type Schedule struct {
 	rng     *rand.Rand
 	nodes   int
+	only    []Kind // nothing else is dealt; empty = everything
 	every   time.Duration
 	workers int
 	number  int
@@ -110,9 +116,23 @@ type Schedule struct {
 }
 
 // NewSchedule gives the faults of a seed: one every so often on average, on a
-// Kafka of so many brokers, with so many workers in the beginning.
-func NewSchedule(seed uint64, every time.Duration, nodes, workers int) *Schedule {
-	return &Schedule{rng: rand.New(rand.NewPCG(seed, 0x736f616b)), nodes: nodes, every: every, workers: workers}
+// Kafka of so many brokers, with so many workers in the beginning. Given kinds,
+// it deals no others.
+func NewSchedule(seed uint64, every time.Duration, nodes, workers int, only ...Kind) *Schedule {
+	return &Schedule{rng: rand.New(rand.NewPCG(seed, 0x736f616b)), nodes: nodes, every: every, workers: workers, only: only}
+}
+
+// ParseKinds reads names of kinds, separated by commas.
+func ParseKinds(names string) ([]Kind, error) {
+	var list []Kind
+	for _, name := range strings.Split(names, ",") {
+		k := slices.IndexFunc(kinds[:], func(d kindOf) bool { return d.name == name })
+		if k < 0 {
+			return nil, fmt.Errorf("there is no fault of kind %q", name)
+		}
+		list = append(list, Kind(k))
+	}
+	return list, nil
 }
 
 // Next draws the next fault.
@@ -120,7 +140,7 @@ func (s *Schedule) Next() Fault {
 	if len(s.deck) == 0 {
 		for k := range numKinds {
 			for range kinds[k].copies {
-				if kinds[k].nodes <= s.nodes {
+				if kinds[k].nodes <= s.nodes && (len(s.only) == 0 || slices.Contains(s.only, k)) {
 					s.deck = append(s.deck, k)
 				}
 			}

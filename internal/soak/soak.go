@@ -34,6 +34,7 @@ type Options struct {
 	Seed      uint64        // decides faults and events
 	For       time.Duration // of disturbance
 	Every     time.Duration // one fault so often, on average
+	Only      []Kind        // faults of no other kind; empty = all
 	Rate      float64       // events per second
 	Lanes     int
 	Outage    time.Duration // > 0: no faults but this: the store is down so long
@@ -71,6 +72,11 @@ const startWorkers = 3
 // says everything that is wrong. out gets a line for each fault and the table;
 // the result is for the caller to print.
 func Run(ctx context.Context, o Options, out io.Writer) (res Result, err error) {
+	for _, k := range o.Only {
+		if kinds[k].nodes > o.Nodes {
+			return res, fmt.Errorf("%s needs %d brokers, there are %d", k, kinds[k].nodes, o.Nodes)
+		}
+	}
 	dir := filepath.Join(o.Dir, strconv.FormatUint(o.Seed, 10))
 	if err := os.RemoveAll(dir); err != nil {
 		return res, err
@@ -201,7 +207,7 @@ func (r *run) live(ctx, life context.Context) error {
 	case r.Outage > 0:
 		r.outage(disturbing)
 	default:
-		r.disturb(disturbing, life, NewSchedule(r.Seed, r.Every, r.Nodes, startWorkers))
+		r.disturb(disturbing, life, NewSchedule(r.Seed, r.Every, r.Nodes, startWorkers, r.Only...))
 	}
 	r.table.printf("disturbance is over; the feed stops")
 	stopFeeding()

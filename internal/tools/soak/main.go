@@ -28,6 +28,7 @@ func execute() int {
 	flag.Uint64Var(&o.Seed, "seed", 0, "decides faults and events; 0 = drawn by the clock")
 	flag.DurationVar(&o.For, "for", 3*time.Minute, "how long faults are drawn")
 	flag.DurationVar(&o.Every, "every", 5*time.Second, "a fault so often, on average")
+	only := flag.String("only", "", "kinds of faults, separated by commas; no others are drawn")
 	least := flag.Int("faults", 0, "fewer faults than this fail the run")
 	leastKinds := flag.Int("kinds", 0, "fewer kinds of faults than this fail the run")
 	flag.Float64Var(&o.Rate, "rate", 300, "events per second")
@@ -36,6 +37,13 @@ func execute() int {
 	flag.Parse()
 	if o.Seed == 0 {
 		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000_000
+	}
+	if *only != "" {
+		var err error
+		if o.Only, err = soak.ParseKinds(*only); err != nil {
+			fmt.Fprintf(os.Stderr, "soak: -only: %v\n", err)
+			return 2
+		}
 	}
 	switch scenario {
 	case "faults":
