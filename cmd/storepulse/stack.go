@@ -20,6 +20,7 @@ import (
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/pipeline"
+	"github.com/storepulse/storepulse/internal/rebuild"
 	"github.com/storepulse/storepulse/internal/verify"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
@@ -60,7 +61,7 @@ func newStack(cfg config.Config, log *slog.Logger) (*stack, error) {
 	lanes := cfg.Lanes()
 	lanes.Worker = workerName()
 	s.worker = pipeline.NewWorker(lanes, s.kafka.Run, func(lane uint32) pipeline.Source { return s.kafka.Lane(lane) }, pipeline.Deps{
-		Ledger: checkpoint.NewStore(s.store, cfg.Pipeline.ID), Facts: s.store, Publisher: business,
+		Ledger: checkpoint.NewStore(s.store, cfg.Pipeline.ID), Facts: s.store, Past: rebuild.NewStore(s.store, voc), Publisher: business,
 		Rules: pipeline.Rules{
 			Current: transform.Version,
 			Runs:    func(v int) bool { return v == transform.Version },

@@ -75,6 +75,7 @@ func (l *Lane) recover(ctx context.Context) error {
 		return fmt.Errorf("read the log's bounds: %w", err)
 	}
 	l.snap = snapshotter{at: began.Add(-l.share(l.cfg.SnapshotEvery)), commit: began}
+	l.old = rebuilder{at: began}
 	l.last, l.said, l.counted, l.partial = nil, true, outcome{}, false
 	if head == nil {
 		l.state, l.pos = l.deps.Rules.New(), start
@@ -256,6 +257,12 @@ func (l *Lane) rerun(ctx context.Context, p *checkpoint.Plan, want []checkpoint.
 	}
 	defer in.Release()
 	l.decode(in)
+	if p.Kind.Rebuild() {
+		if err := l.surveyAgain(ctx, p); err != nil {
+			return err
+		}
+		want = nil // sessions that later epochs wrote have come to those it asks for
+	}
 	got, err := l.transform(p, in)
 	if err != nil {
 		return err

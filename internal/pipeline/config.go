@@ -11,6 +11,7 @@ import (
 type Config struct {
 	ID            string        `yaml:"id"`             // names the pipeline in every token and query id; never the build version
 	SnapshotEvery time.Duration `yaml:"snapshot_every"` // how often a lane saves its state
+	RebuildEvery  time.Duration `yaml:"rebuild_every"`  // how often a lane looks for sessions whose late events can be taken in
 
 	Identity       string        `yaml:"-"` // of the two topics: names and ids
 	Worker         string        `yaml:"-"` // shown in lanes
@@ -29,7 +30,7 @@ const SnapshotEpochs = 200
 // DefaultConfig gives the defaults.
 func DefaultConfig() Config {
 	return Config{
-		ID: "main", SnapshotEvery: 30 * time.Second, StopBound: 4 * time.Second, DrainPoll: 500 * time.Millisecond, SnapshotOnStop: true,
+		ID: "main", SnapshotEvery: 30 * time.Second, RebuildEvery: 15 * time.Minute, StopBound: 4 * time.Second, DrainPoll: 500 * time.Millisecond, SnapshotOnStop: true,
 		// Beyond the longest recovery, so that two live workers that duel for a lane converge.
 		ClaimBackoff: Backoff{Min: 500 * time.Millisecond, Max: time.Minute},
 		RetryBackoff: Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second},
@@ -46,6 +47,9 @@ func (c Config) Validate() error {
 	}
 	if c.SnapshotEvery < time.Second {
 		errs = append(errs, fmt.Errorf("pipeline.snapshot_every: must be at least 1s (got %s)", c.SnapshotEvery))
+	}
+	if c.RebuildEvery < time.Second {
+		errs = append(errs, fmt.Errorf("pipeline.rebuild_every: must be at least 1s (got %s)", c.RebuildEvery))
 	}
 	return errors.Join(errs...)
 }

@@ -43,6 +43,12 @@ type Facts interface {
 	Copies(ctx context.Context, lane uint32, t schemas.Topic, refs []schemas.EventRef) ([]int64, error)
 }
 
+// Past answers what a rebuild asks of the facts of a lane's epochs before the
+// given one; *rebuild.Store is one. An answer depends on those epochs alone.
+type Past interface {
+	Past(ctx context.Context, lane uint32, epoch uint64, ask *transform.Ask) (*transform.Past, error)
+}
+
 // Source reads the two partitions of a lane; *ingest.Lane is one.
 type Source interface {
 	Next(ctx context.Context, from schemas.Positions) (*ingest.Input, error)
@@ -70,6 +76,9 @@ type Engine interface {
 	Suspects(b *schemas.Batch, dst *transform.Suspects)
 	Watermark() int64
 	CloseAllWatermark() int64
+	Survey(load func(*transform.Ask) (*transform.Past, error)) (due bool, err error)
+	Rebuild(version int, epoch uint64, out *transform.Output) (transform.Rebuilt, error)
+	Waiting() int
 	Snapshot(dst []byte) []byte
 	Gauges(d *schemas.Deltas)
 	Bytes() int64
@@ -92,6 +101,7 @@ type Rules struct {
 type Deps struct {
 	Ledger     Ledger
 	Facts      Facts
+	Past       Past // nil: no rebuild begins
 	Publisher  Publisher
 	Rules      Rules
 	Vocabulary *schemas.Vocabulary

@@ -23,7 +23,7 @@ func (l *Lane) step(ctx context.Context, in *ingest.Input, kind checkpoint.Kind)
 	}
 	// Idle: time goes on from the last watermark, never to the wall clock, so
 	// that imported history behaves as live. Without sessions nothing waits for it.
-	if _, retained := l.state.Sessions(); retained > 0 {
+	if _, retained := l.state.Sessions(); retained > 0 || l.state.Waiting() > 0 {
 		return l.epoch(ctx, in, kind, l.state.Watermark()+in.Idle.Milliseconds())
 	}
 	if l.last == nil {
@@ -145,9 +145,15 @@ func (l *Lane) decode(in *ingest.Input) {
 // transform applies the decoded batch under the plan and balances it: what was
 // consumed must be found again as fact, duplicate, letter, tombstone or loss.
 func (l *Lane) transform(p *checkpoint.Plan, in *ingest.Input) (outcome, error) {
-	input := transform.Input{Epoch: p.Epoch, Batch: l.batch, Watermark: p.Watermark, LastClick: p.Ranges[schemas.Clickstream].End - 1, Copies: p.Copies}
-	if err := l.state.Apply(int(p.Transform), input, l.out); err != nil {
-		return outcome{}, stopf("apply epoch %d: %v", p.Epoch, err)
+	if p.Kind.Rebuild() {
+		if err := l.writeAnew(p); err != nil {
+			return outcome{}, stopf("rebuild in epoch %d: %v", p.Epoch, err)
+		}
+	} else {
+		input := transform.Input{Epoch: p.Epoch, Batch: l.batch, Watermark: p.Watermark, LastClick: p.Ranges[schemas.Clickstream].End - 1, Copies: p.Copies}
+		if err := l.state.Apply(int(p.Transform), input, l.out); err != nil {
+			return outcome{}, stopf("apply epoch %d: %v", p.Epoch, err)
+		}
 	}
 	got := outcome{rows: []checkpoint.TableCount{}} // not nil: an epoch without rows is done as well
 	for table := range schemas.NumTables {

@@ -47,6 +47,7 @@ type Lane struct {
 	draining *atomic.Bool
 	leaving  func() bool // whether the process stops, not only a generation of the group
 	snap     snapshotter
+	old      rebuilder
 	wait     *backoff
 }
 
@@ -143,12 +144,20 @@ func (l *Lane) own(ctx, work context.Context) error {
 	l.showGauges()
 	defer l.hideGauges()
 	for ctx.Err() == nil {
+		if l.old.due(l.deps.Now(), l.cfg.RebuildEvery) {
+			if err := l.rebuild(work); err != nil {
+				return err
+			}
+		}
 		in, kind, err := l.next(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				break
 			}
 			return err
+		}
+		if in == nil && kind == checkpoint.KindRebuild {
+			continue
 		}
 		if in == nil { // drained
 			return l.close(work)
@@ -162,7 +171,8 @@ func (l *Lane) own(ctx, work context.Context) error {
 	return l.stop(work)
 }
 
-// next waits for input. In a draining lane it returns nil at the log's end.
+// next waits for input. It returns nil in a draining lane at the log's end, and
+// nil of kind rebuild when one is due.
 func (l *Lane) next(ctx context.Context) (*ingest.Input, checkpoint.Kind, error) {
 	for {
 		draining := l.draining.Load()
@@ -182,6 +192,9 @@ func (l *Lane) next(ctx context.Context) (*ingest.Input, checkpoint.Kind, error)
 			return in, checkpoint.KindGap, err
 		case !expired:
 			return nil, 0, fmt.Errorf("fetch: %w", err)
+		}
+		if !draining && l.old.due(l.deps.Now(), l.cfg.RebuildEvery) {
+			return nil, checkpoint.KindRebuild, nil
 		}
 		if !draining {
 			continue
@@ -221,6 +234,9 @@ func (l *Lane) close(ctx context.Context) error {
 		if err := l.epoch(ctx, in, checkpoint.KindPlan, max(l.state.Watermark(), l.state.CloseAllWatermark())); err != nil {
 			return err
 		}
+	}
+	if err := l.rebuildAll(ctx); err != nil {
+		return err
 	}
 	return l.stop(ctx)
 }

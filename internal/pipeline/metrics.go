@@ -9,6 +9,7 @@ import (
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/transform"
 )
 
 // Metrics are the pipeline's own series; business series are the transform's.
@@ -19,6 +20,9 @@ type Metrics struct {
 	recoverySeconds, snapshotSeconds, lookupSeconds                             prometheus.Histogram
 	snapshotBytes                                                               prometheus.Gauge
 	stateBytes, laneStopped                                                     *prometheus.GaugeVec
+	rebuilds                                                                    *prometheus.CounterVec
+	rebuildFailures                                                             prometheus.Counter
+	waiting                                                                     *prometheus.GaugeVec
 	watermarks                                                                  *watermarks
 	now                                                                         func() time.Time
 }
@@ -58,6 +62,9 @@ func NewMetrics(reg prometheus.Registerer, now func() time.Time) *Metrics {
 		snapshotSeconds:  hist("ecom_pipeline_snapshot_pause_seconds", "Time a lane stood still for its snapshot.", []float64{.0001, .001, .01, .03, .1, .3, 1}).WithLabelValues().(prometheus.Histogram),
 		snapshotBytes:    gauge("ecom_pipeline_snapshot_bytes", "Size of the last snapshot before compression.").WithLabelValues(),
 		watermarks:       newWatermarks(now),
+		rebuilds:         counter("ecom_pipeline_rebuilds_total", "Rebuilds of sessions with late events: sessions written anew, those of them withdrawn, places settled, places left because their sessions are too large.", "what"),
+		rebuildFailures:  counter("ecom_pipeline_rebuild_failures_total", "Times the past could not be read for a rebuild.").WithLabelValues(),
+		waiting:          gauge("ecom_pipeline_rebuild_waiting", "Places in visitors' time, and orders, that wait for a rebuild.", "lane"),
 		stateBytes:       gauge("ecom_state_bytes", "Memory held by the lane's state.", "lane"),
 		laneStopped:      gauge("ecom_pipeline_lane_stopped", "1 while a lane needs an operator.", "lane"),
 	}
@@ -93,6 +100,7 @@ func (m *Metrics) epoch(l *Lane, p *checkpoint.Plan, got outcome, in *ingest.Inp
 	lane := strconv.Itoa(int(l.id))
 	m.watermarks.set(l.id, p.Watermark)
 	m.stateBytes.WithLabelValues(lane).Set(float64(l.state.Bytes()))
+	m.waiting.WithLabelValues(lane).Set(float64(l.state.Waiting()))
 	m.laneStopped.WithLabelValues(lane).Set(0)
 }
 
@@ -102,6 +110,7 @@ func (m *Metrics) drop(lane uint32) {
 	}
 	m.watermarks.drop(lane)
 	m.stateBytes.DeleteLabelValues(strconv.Itoa(int(lane)))
+	m.waiting.DeleteLabelValues(strconv.Itoa(int(lane)))
 }
 
 func (m *Metrics) stopped(lane uint32) {
@@ -138,6 +147,21 @@ func (m *Metrics) refused(table string, n int) {
 func (m *Metrics) snapshotFailed() {
 	if m != nil {
 		m.snapshotFailures.WithLabelValues().Inc()
+	}
+}
+
+func (m *Metrics) rebuilt(did transform.Rebuilt) {
+	if m == nil {
+		return
+	}
+	for what, n := range map[string]int{"session": did.Sessions, "withdrawn": did.Withdrawn, "settled": did.Settled - did.Left, "left": did.Left} {
+		m.rebuilds.WithLabelValues(what).Add(float64(n))
+	}
+}
+
+func (m *Metrics) rebuildFailed() {
+	if m != nil {
+		m.rebuildFailures.Inc()
 	}
 }
 

@@ -128,7 +128,20 @@ func (w *world) checkContent(plans []checkpoint.Plan) {
 				toyDecoder{}.Decode(schemas.Topic(t), &in.Records[t][i], batch)
 			}
 		}
-		if err := engine.Apply(int(p.Transform), transform.Input{Epoch: p.Epoch, Batch: batch, Watermark: p.Watermark, Copies: p.Copies}, out); err != nil {
+		if p.Kind.Rebuild() {
+			_, _ = engine.Survey(func(a *transform.Ask) (*transform.Past, error) {
+				before := func(r row) bool { return r.epoch < p.Epoch }
+				return w.past(a, before, before), nil
+			})
+			if _, err := engine.Rebuild(int(p.Transform), p.Epoch, out); err != nil {
+				w.fail("rebuild: %v", err)
+				return
+			}
+			w.rebuilds++
+			for _, text := range sessionsOf(out.Sessions) {
+				want[fmt.Sprintf("sessions %x %s", p.ID, text)]++
+			}
+		} else if err := engine.Apply(int(p.Transform), transform.Input{Epoch: p.Epoch, Batch: batch, Watermark: p.Watermark, Copies: p.Copies}, out); err != nil {
 			w.fail("apply: %v", err)
 			return
 		}
@@ -149,7 +162,7 @@ func (w *world) checkContent(plans []checkpoint.Plan) {
 			want[fmt.Sprintf("letters %x %s", p.ID, batch.Letters.Detail.At(i))]++
 		}
 	}
-	for _, ft := range []fakeTable{tFacts, tSecond, tLetters} {
+	for _, ft := range []fakeTable{tFacts, tSecond, tLetters, tSessions} {
 		for _, r := range w.tables[ft] {
 			if r.refused {
 				got[fmt.Sprintf("refused %x", r.planID)]++

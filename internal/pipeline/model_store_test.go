@@ -25,12 +25,13 @@ const (
 	tFacts  // fact_order_items
 	tSecond // late_events: rows of odd ids
 	tLetters
+	tSessions
 	numFakeTables
 )
 
-var fakeNames = [numFakeTables]string{"lanes", "epochs", "snapshots", "facts", "second", "letters"}
+var fakeNames = [numFakeTables]string{"lanes", "epochs", "snapshots", "facts", "second", "letters", "sessions"}
 
-var factTables = map[schemas.TableID]fakeTable{schemas.FactOrderItems: tFacts, schemas.LateEvents: tSecond, schemas.DeadLetters: tLetters}
+var factTables = map[schemas.TableID]fakeTable{schemas.FactOrderItems: tFacts, schemas.LateEvents: tSecond, schemas.DeadLetters: tLetters, schemas.FactSessions: tSessions}
 
 // row is one stored row of any table.
 type row struct {
@@ -356,6 +357,11 @@ func (f *fakeFacts) rows(stamp schemas.Stamp, table schemas.TableID, rec arrow.R
 			r.number = stamp.Numbers[i]
 		}
 		r.pos = schemas.RowPosition{Topic: schemas.Topic(rec.Column(0).(*array.Dictionary).GetValueIndex(int(i))), Offset: rec.Column(1).(*array.Int64).Value(int(i))}
+		if table == schemas.FactSessions {
+			r.text = sessionText(column("user_hash").(*array.Uint64).Value(int(i)), int64(column("start_time").(*array.Timestamp).Value(int(i))), column("is_deleted").(*array.Uint8).Value(int(i)))
+			rows = append(rows, r)
+			continue
+		}
 		r.text = strings.Clone(column(textColumn[table]).(*array.String).Value(int(i)))
 		switch table {
 		case schemas.DeadLetters:

@@ -67,6 +67,8 @@ func appendZero(cols []schemas.Column) {
 			c.Append(nil)
 		case *schemas.Dict:
 			c.Append(0)
+		case *schemas.Lists:
+			c.Append(nil)
 		default:
 			panic(fmt.Sprintf("no zero for %T", c))
 		}
@@ -79,20 +81,31 @@ type toyEngine struct {
 	hash uint64
 	n    int64
 	salt uint64 // the settings in force
+
+	waits []uint64 // ids that wait for a rebuild
+	found *toyFound
 }
 
 func restoreToy(b []byte) (Engine, error) {
-	if len(b) != 32 {
+	if len(b) < 32 || len(b)%8 != 0 {
 		return nil, errors.New("not a toy")
 	}
-	return &toyEngine{int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:]), int64(binary.BigEndian.Uint64(b[16:])), binary.BigEndian.Uint64(b[24:])}, nil
+	e := &toyEngine{wm: int64(binary.BigEndian.Uint64(b)), hash: binary.BigEndian.Uint64(b[8:]), n: int64(binary.BigEndian.Uint64(b[16:])), salt: binary.BigEndian.Uint64(b[24:])}
+	for b = b[32:]; len(b) > 0; b = b[8:] {
+		e.waits = append(e.waits, binary.BigEndian.Uint64(b))
+	}
+	return e, nil
 }
 
 func (e *toyEngine) Snapshot(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(e.wm))
 	dst = binary.BigEndian.AppendUint64(dst, e.hash)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(e.n))
-	return binary.BigEndian.AppendUint64(dst, e.salt)
+	dst = binary.BigEndian.AppendUint64(dst, e.salt)
+	for _, id := range e.waits {
+		dst = binary.BigEndian.AppendUint64(dst, id)
+	}
+	return dst
 }
 
 func (e *toyEngine) Watermark() int64         { return e.wm }
@@ -126,6 +139,7 @@ func (e *toyEngine) Sessions() (int, int)   { return int(e.n), int(e.n) }
 
 func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output) error {
 	out.Late.Reset()
+	out.Sessions.Reset()
 	out.Counts = transform.Counts{}
 	items := in.Batch.Items
 	keep := make([]bool, items.Rows())
@@ -149,6 +163,9 @@ func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output
 		}
 		keep[i], texts[i] = true, text
 		out.Counts.Facts[topic]++
+		if id := uint64(r.id); id%3 != 0 && !slices.Contains(e.waits, id) {
+			e.waits = append(e.waits, id)
+		}
 		if r.id%2 == 1 {
 			appendZero(out.Late.Columns())
 			n := out.Late.Rows() - 1
