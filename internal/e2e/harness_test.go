@@ -94,7 +94,10 @@ func (s *shop) createTopics(clicks, orders int) {
 	s.t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(s.cfg.Kafka.Brokers...), Timeout: 10 * time.Second}
 	topics := s.cfg.Kafka.Topics
-	large := []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "20971520"}} // a broken producer may send 10 MB
+	large := []kafka.ConfigEntry{
+		{ConfigName: "max.message.bytes", ConfigValue: "20971520"}, // a broken producer may send 10 MB
+		{ConfigName: "retention.ms", ConfigValue: "-1"},            // records bear fixed dates: a broker's week would eat them
+	}
 	res, err := client.CreateTopics(s.t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
 		{Topic: topics.Clickstream, NumPartitions: clicks, ReplicationFactor: 1, ConfigEntries: large},
 		{Topic: topics.Orders, NumPartitions: orders, ReplicationFactor: 1, ConfigEntries: large},

@@ -102,6 +102,8 @@ controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$dir/data
 auto.create.topics.enable=false
+# Records of tests bear fixed dates, and retention goes by them.
+log.retention.ms=-1
 num.network.threads=2
 num.io.threads=4
 default.replication.factor=$copies
