@@ -29,6 +29,9 @@ func (s *State) Apply(version int, in Input, out *Output) error {
 	s.applyClicks(in.Batch.Events)
 
 	for n := 0; n < len(s.touched); n++ {
+		if n%ahead == 0 {
+			s.fetchTouched(s.touched[n:])
+		}
 		t := s.touched[n]
 		s.visitors.at(t.visitor).mark = 0
 		s.cause = t.cause
@@ -59,6 +62,9 @@ func (s *State) applyClicks(e *schemas.Events) {
 	run := s.watermark
 	dropped := false
 	for i := range e.Offset {
+		if i%ahead == 0 {
+			s.fetchIDs(e.Visitor[i:min(i+ahead, len(e.Visitor))])
+		}
 		t, clamped := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
 		e.Time[i], e.Sent[i] = t, 0
 		if clamped {
@@ -275,7 +281,10 @@ func (s *State) passTime() {
 	for _, vi := range due {
 		s.visitors.at(vi).mark = settling // an order that leaves with another visitor must not drop this one
 	}
-	for _, vi := range due {
+	for k, vi := range due {
+		if k%ahead == 0 {
+			s.fetch(due[k:min(k+ahead, len(due))])
+		}
 		s.visitors.at(vi).mark = 0
 		if s.ordinal > maxRows {
 			s.wheel.queue(s, vi, s.watermark) // the version has no room: next epoch

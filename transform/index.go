@@ -75,6 +75,16 @@ func (x *index) find(visitors *pool[visitor], id *schemas.ID) uint32 {
 	}
 }
 
+// peek reads where the search for the id would begin.
+func (x *index) peek(id *schemas.ID) uint32 {
+	h := x.hash(id)
+	g := &x.segments[h>>(64-segmentBits)]
+	if g.used == 0 {
+		return 0
+	}
+	return g.slots[g.start(h)]
+}
+
 // add takes in visitor i, whose id is not in the index.
 func (x *index) add(visitors *pool[visitor], i uint32) {
 	h := x.hash(&visitors.at(i).id)

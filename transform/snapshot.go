@@ -98,45 +98,19 @@ func (s *State) writeChunk(w *writer, order []byID) {
 	w.hashes = w.hashes[:0]
 	for len(order) > 0 {
 		n := min(len(order), ahead)
-		s.fetch(order[:n])
+		numbers := s.soon[:0]
 		for _, o := range order[:n] {
-			s.writeVisitor(w, s.visitors.at(o.index))
+			numbers = append(numbers, o.index)
+		}
+		s.fetch(numbers)
+		for _, i := range numbers {
+			s.writeVisitor(w, s.visitors.at(i))
 		}
 		order = order[n:]
 	}
 	binary.LittleEndian.PutUint32(w.b[at:], uint32(len(w.b)-at-8))
 	binary.LittleEndian.PutUint32(w.b[at+4:], uint32(len(w.hashes)))
 	w.b = append(w.b, w.hashes...)
-}
-
-// ahead is how many visitors are fetched into the cache at once.
-const ahead = 32
-
-// fetch reads a little of everything that a visitor has, of many visitors one
-// after the other: such reads do not wait for each other, while writing one
-// visitor after the other would wait for every one of them. Nothing is done
-// with what it reads; the sum keeps the compiler from leaving it out.
-func (s *State) fetch(order []byID) {
-	var sum uint32
-	for _, o := range order {
-		sum += s.visitors.at(o.index).sessions
-	}
-	const line = 64 / eventBytes
-	for _, o := range order {
-		v := s.visitors.at(o.index)
-		evs := s.events(v)
-		for i := 0; i < min(len(evs), 4*line); i += line {
-			sum += evs[i].at
-		}
-		if len(evs) > 0 {
-			sum += evs[len(evs)-1].at
-		}
-		if v.sessions != 0 {
-			r := s.sessions.at(v.sessions)
-			sum += r.next + uint32(r.start)
-		}
-	}
-	s.fetched = sum
 }
 
 // writeVisitor: tenant, floor, users, events relative to the first, sessions.

@@ -64,6 +64,7 @@ type State struct {
 	scratch  []byte
 	due      []uint32
 	fetched  uint32
+	soon     [ahead]uint32
 }
 
 // New gives the empty state of a lane.
