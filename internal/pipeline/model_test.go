@@ -50,6 +50,8 @@ const (
 	retryLost   sabotage = "an unknown outcome is sent again"
 	trustDone   sabotage = "the epoch in doubt is taken as done"
 	skipRefused sabotage = "refused rows are dropped"
+	noBound     sabotage = "a repeated rebuild reads what came after it"
+	earlierIDs  sabotage = "a rebuild asks for the session ids of earlier epochs only"
 
 	noLookup     sabotage = "late copies are not looked up"
 	forgetCopies sabotage = "the plan does not name the copies"
@@ -82,7 +84,7 @@ func TestModel(t *testing.T) {
 					if w.bad != "" {
 						fail <- w
 					}
-					results <- modelTotals{w.epochs, w.claims, w.faultCount}
+					results <- modelTotals{w.epochs, w.claims, w.faultCount, w.rebuilds}
 					return nil
 				})
 			}
@@ -93,8 +95,9 @@ func TestModel(t *testing.T) {
 				total.epochs += r.epochs
 				total.claims += r.claims
 				total.faults += r.faults
+				total.rebuilds += r.rebuilds
 			}
-			t.Logf("%d schedules from seed %d: %d epochs, %d claims, %d faults", n, *modelFirst, total.epochs, total.claims, total.faults)
+			t.Logf("%d schedules from seed %d: %d epochs, %d claims, %d faults, %d rebuilds", n, *modelFirst, total.epochs, total.claims, total.faults, total.rebuilds)
 			shown := 0
 			for w := range fail {
 				if shown++; shown > 5 {
@@ -108,7 +111,7 @@ func TestModel(t *testing.T) {
 			if shown > 0 {
 				t.Errorf("%d of %d schedules failed", shown, n)
 			}
-			if total.epochs == 0 || total.faults == 0 {
+			if total.epochs == 0 || total.faults == 0 || total.rebuilds == 0 {
 				t.Error("the model did nothing")
 			}
 		})
@@ -119,7 +122,7 @@ func TestModel(t *testing.T) {
 // the protocol it must find a record lost, doubled or torn.
 func TestModelFindsFaults(t *testing.T) {
 	base := faults{kill: true, zombie: true, late: true, lost: true, idle: true, power: true, refuse: true, half: true, stop: true, copies: true, window: 2}
-	for _, s := range []sabotage{noFence, noDrain, noDiff, retryLost, trustDone, skipRefused, noLookup, forgetCopies, askAnew} {
+	for _, s := range []sabotage{noFence, noDrain, noDiff, retryLost, trustDone, skipRefused, noBound, earlierIDs, noLookup, forgetCopies, askAnew} {
 		t.Run(string(s), func(t *testing.T) {
 			f := base
 			f.sabotage = s
@@ -134,7 +137,7 @@ func TestModelFindsFaults(t *testing.T) {
 	}
 }
 
-type modelTotals struct{ epochs, claims, faults int }
+type modelTotals struct{ epochs, claims, faults, rebuilds int }
 
 // logRecord is one record of the fake Kafka.
 type logRecord struct {
@@ -175,6 +178,7 @@ type world struct {
 	faultCount int
 	epochs     int
 	claims     int
+	rebuilds   int
 	clock      time.Time
 	salt       uint64 // of the processes to come
 }
@@ -266,13 +270,13 @@ func (p *proc) newLane() *Lane {
 	w := p.w
 	cfg := DefaultConfig()
 	cfg.Identity, cfg.Worker, cfg.StopBound, cfg.DrainPoll = "t", p.name, time.Hour, time.Hour
-	cfg.SnapshotEvery = 3 * time.Second
+	cfg.SnapshotEvery, cfg.RebuildEvery = 3*time.Second, 2*time.Second
 	// One millisecond of sleep is one step of the schedule; a recovery takes some hundred.
 	cfg.ClaimBackoff = Backoff{Min: 8 * time.Millisecond, Max: 2048 * time.Millisecond}
 	cfg.RetryBackoff = Backoff{Min: 2 * time.Millisecond, Max: 8 * time.Millisecond}
 	voc := p.vocabulary
 	return NewLane(0, cfg, &fakeSource{p}, Deps{
-		Ledger: &fakeLedger{p}, Facts: &fakeFacts{p}, Publisher: fakePublisher{p},
+		Ledger: &fakeLedger{p}, Facts: &fakeFacts{p}, Past: &fakePast{p}, Publisher: fakePublisher{p},
 		Rules: Rules{
 			Current: p.version, Runs: func(v int) bool { return v == p.version || v == p.version-1 },
 			New: func() Engine { return &toyEngine{wm: -100, salt: p.salt} }, Restore: restoreToy,
