@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"time"
 
@@ -129,7 +130,11 @@ func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
 	opt.Progress = bar.Show
 	r, err := verify.Check(ctx, checkpoint.NewStore(client, cfg.Pipeline.ID), client, opt)
 	bar.Done()
-	if err != nil {
+	var slow net.Error
+	switch {
+	case errors.As(err, &slow) && slow.Timeout():
+		return fmt.Errorf("verify: %w (less at once takes less time: --from, --to, --lane)", err)
+	case err != nil:
 		return fmt.Errorf("verify: %w", err)
 	}
 	if f.json {

@@ -27,11 +27,13 @@ func TestVerify(t *testing.T) {
 			Seed: 3, Start: time.Date(2026, 11, 10, 18, 0, 0, 0, time.UTC), Rate: 1, FlatDay: true, MaxEvents: 6000, KnownVisitors: 200, Defects: defects,
 		}), produce.Pace{})
 		env := append(s.env(), "STOREPULSE_INGEST_EPOCH_RECORDS=150")
-		s.startEnv(env, "run", "--drain").wait(t, 2*time.Minute)
+		worker := s.startEnv(env, "run", "--drain")
+		worker.wait(t, 2*time.Minute)
 
 		code, r := s.runVerify("--records")
 		if code != 0 || !r.Agrees() {
-			t.Fatalf("a clean run: exit code %d: %+v", code, r.Findings)
+			t.Fatalf("a clean run: exit code %d, %d findings, %+v\n%s\n%s", code, len(r.Findings), r.Findings[:min(3, len(r.Findings))],
+				s.ask("SELECT lane, bitShiftRight(term, 32) AS claim, seq, epoch, kind, done['fact_sessions'] FROM epochs ORDER BY lane, epoch, term, seq"), worker.log.tail(60))
 		}
 		b := r.Total()
 		if n := b.Consumed[0] + b.Consumed[1]; n < 6000 || b.Ledger.Letters[0] == 0 || b.Ledger.Duplicates[0] == 0 || r.Lanes[0].Log == nil {

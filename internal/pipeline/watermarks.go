@@ -35,6 +35,15 @@ func (w *watermarks) set(lane uint32, watermark int64) {
 	w.mu.lanes[lane] = watermark
 }
 
+// shown exposes the watermark of a lane that has been recovered or has come
+// back, before its first epoch here: a lane that is missing would let the
+// minimum over all lanes look better than it is.
+func (m *Metrics) shown(lane uint32, watermark int64) {
+	if m != nil && watermark > 0 { // 0 before the first event ever
+		m.watermarks.set(lane, watermark)
+	}
+}
+
 func (w *watermarks) drop(lane uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

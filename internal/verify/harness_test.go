@@ -2,7 +2,6 @@ package verify_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
@@ -239,6 +238,6 @@ func (s *shop) names(r *verify.Report, epoch int64, checks string, texts ...stri
 		}
 	}
 	if s.t.Failed() || testing.Verbose() {
-		s.t.Log(fmt.Sprintf("\n%s", out.String()))
+		s.t.Logf("\n%s", out.String())
 	}
 }

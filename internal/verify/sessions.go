@@ -60,11 +60,11 @@ SELECT class, count(), groupArray(20)((visitor_id, toUInt64(plain), toUInt64(lat
 			late_class = 'late' AS late_event,
 			late_class = 'late' AND (event_time > fromUnixTimestamp64Milli({unsettled:Int64}) OR inserted_at > fromUnixTimestamp64Milli({fresh:Int64})) AS waiting,
 			epoch >= {from:UInt64} AND epoch <= {to:UInt64} AS in_scope, has({differs:Array(UInt64)}, epoch) AS suspect
-		FROM fact_events WHERE lane = {lane:UInt32} AND epoch <= {done:UInt64} AND late_class != 'too_late' AND cityHash64(visitor_id) % {buckets:UInt64} = {bucket:UInt64}
+		FROM fact_events WHERE lane = {lane:UInt32} AND epoch <= {done:UInt64} AND late_class != 'too_late' AND /*visitors*/ cityHash64(visitor_id) % {buckets:UInt64} = {bucket:UInt64}
 		UNION ALL
 		SELECT toUInt8(1), visitor_id, started, ended, held, shut, rough, stored < fromUnixTimestamp64Milli({expired:Int64}), newest,
 			false, false, newest >= {from:UInt64} AND newest <= {to:UInt64}, false
-		FROM (` + liveSessions + `cityHash64(visitor_id) % {buckets:UInt64} = {bucket:UInt64} GROUP BY visitor_id, session_id) WHERE dead = 0
+		FROM (` + liveSessions + `/*visitors*/ cityHash64(visitor_id) % {buckets:UInt64} = {bucket:UInt64} GROUP BY visitor_id, session_id) WHERE dead = 0
 	) GROUP BY visitor_id
 ) GROUP BY class ORDER BY class`
 
@@ -100,8 +100,14 @@ func (l *laneCheck) sessions(ctx context.Context) error {
 		l.report.note("lane %d: sessions were not compared: too many epochs differ", l.Lane.Lane)
 		return nil
 	}
+	query, in := sessionQuery, "lane = {lane:UInt32}"
+	if l.from > 1 || l.to < done {
+		// All the events of those visitors only that have one in the scope.
+		in += " AND epoch >= {from:UInt64} AND epoch <= {to:UInt64}"
+		query = strings.ReplaceAll(query, "/*visitors*/", "visitor_id IN (SELECT visitor_id FROM fact_events WHERE "+in+") AND")
+	}
 	var events uint64
-	err := each(ctx, l.client, "SELECT count() FROM fact_events WHERE lane = {lane:UInt32}", args, func(rows driver.Rows) error { return rows.Scan(&events) })
+	err := each(ctx, l.client, "SELECT count() FROM fact_events WHERE "+in, args, func(rows driver.Rows) error { return rows.Scan(&events) })
 	if err != nil {
 		return fmt.Errorf("count the events of lane %d: %w", l.Lane.Lane, err)
 	}
@@ -112,16 +118,16 @@ func (l *laneCheck) sessions(ctx context.Context) error {
 		if buckets > 1 {
 			l.opt.Progress(l.done, l.total, fmt.Sprintf("lane %d, sessions, part %d of %d", l.Lane.Lane, b+1, buckets))
 		}
-		if err := l.sessionBucket(ctx, args); err != nil {
+		if err := l.sessionBucket(ctx, query, args); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *laneCheck) sessionBucket(ctx context.Context, args ch.Parameters) error {
+func (l *laneCheck) sessionBucket(ctx context.Context, query string, args ch.Parameters) error {
 	differ := map[string][]visitor{}
-	err := each(ctx, l.client, sessionQuery, args, func(rows driver.Rows) error {
+	err := each(ctx, l.client, query, args, func(rows driver.Rows) error {
 		var class string
 		var n uint64
 		var tuples [][]any

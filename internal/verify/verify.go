@@ -95,6 +95,9 @@ func Check(ctx context.Context, store *checkpoint.Store, client *clickhouse.Clie
 			return nil, err
 		}
 	}
+	if len(all) == 0 {
+		c.report.note("the ledger is empty: no worker has claimed a lane of this database yet")
+	}
 	var lanes []*laneCheck
 	for i := range all {
 		if len(opt.Lanes) > 0 && !slices.Contains(opt.Lanes, all[i].Head.Lane) {
@@ -122,7 +125,7 @@ func Check(ctx context.Context, store *checkpoint.Store, client *clickhouse.Clie
 		}
 		c.report.Lanes = append(c.report.Lanes, l.Lane)
 	}
-	if opt.Tables && len(opt.Lanes) == 0 {
+	if opt.Tables && len(opt.Lanes) == 0 && opt.From.IsZero() && opt.To.IsZero() && opt.Last == 0 {
 		if err := c.unknownLanes(ctx, all); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,46 @@
+package pipeline
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// TestCompleteUntil: a lane shows how far its facts are complete from its
+// recovery on, its delay grows while it stands still, and it leaves with the lane.
+func TestCompleteUntil(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	reg := prometheus.NewRegistry()
+	m := NewMetrics(reg, func() time.Time { return now })
+	want := func(lines ...string) {
+		t.Helper()
+		text := ""
+		for _, name := range []string{"ecom_complete_until_timestamp_seconds", "ecom_watermark_delay_seconds"} {
+			help := map[bool]string{true: "Event time up to which the lane's facts are complete (its watermark).", false: "Wall clock minus watermark, per lane."}[name == "ecom_complete_until_timestamp_seconds"]
+			if len(lines) > 0 {
+				text += "# HELP " + name + " " + help + "\n# TYPE " + name + " gauge\n"
+			}
+			for _, l := range lines {
+				if strings.HasPrefix(l, name) {
+					text += l + "\n"
+				}
+			}
+		}
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(text), "ecom_complete_until_timestamp_seconds", "ecom_watermark_delay_seconds"); err != nil {
+			t.Error(err)
+		}
+	}
+	m.shown(1, 0) // nothing has happened in it yet
+	want()
+	m.shown(3, 999_900_500)
+	want(`ecom_complete_until_timestamp_seconds{lane="3"} 999900.5`, `ecom_watermark_delay_seconds{lane="3"} 99.5`)
+	now = now.Add(time.Minute)
+	want(`ecom_complete_until_timestamp_seconds{lane="3"} 999900.5`, `ecom_watermark_delay_seconds{lane="3"} 159.5`)
+	m.watermarks.set(3, 999_990_000)
+	want(`ecom_complete_until_timestamp_seconds{lane="3"} 999990`, `ecom_watermark_delay_seconds{lane="3"} 70`)
+	m.drop(3)
+	want()
+}
