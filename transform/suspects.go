@@ -37,7 +37,7 @@ const (
 	crowdEvents = maxVisitorEvents / 2
 	// lookBack is how many days an event whose clock ran ahead, and which took
 	// the time of its arrival instead, may have arrived before.
-	lookBack = 4
+	lookBack = 8
 )
 
 // identity of an event inside a lane.

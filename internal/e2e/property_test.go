@@ -58,7 +58,7 @@ func TestPropertyOnEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all judge.Records
-	faults := 0
+	faults, copies := 0, 0
 	for n := range *worlds {
 		rng := rand.New(rand.NewPCG(seed, uint64(n)))
 		events := randomWorld(rng)
@@ -71,8 +71,12 @@ func TestPropertyOnEngine(t *testing.T) {
 		f := &faultyFacts{Client: client, rng: rng}
 		runLane(t, uint32(n), cfg, source, f, checkpoint.NewStore(client, cfg.Pipeline.ID), rng, quiet)
 		faults += f.faults
+		copies += f.copies
 	}
-	t.Logf("%d worlds, %d records, %d faults", *worlds, len(all), faults)
+	t.Logf("%d worlds, %d records, %d faults, %d copies found among the facts", *worlds, len(all), faults, copies)
+	if copies == 0 && *worlds > 5 {
+		t.Error("no copy came after its original had left the state")
+	}
 	s.judgeRecords(all)
 	settings := cfg.Transform()
 	r, err := verify.Check(t.Context(), checkpoint.NewStore(client, cfg.Pipeline.ID), client, verify.Options{
@@ -91,9 +95,10 @@ func randomWorld(rng *rand.Rand) []gen.Event {
 	defects := gen.RealisticDefects()
 	defects.Late, defects.TooLate = 0, 0 // beyond the merge horizon the lane does not fold
 	defects.Duplicate, defects.OutOfOrder, defects.Broken = 0.1, 0.2, 0.03
+	defects.Repeated = 0.1 // also hours and days after everything around them has left the state
 	g := gen.New(gen.Settings{
 		Seed: rng.Uint64(), Start: time.Date(2026, 11, 1+rng.IntN(20), rng.IntN(24), 0, 0, 0, time.UTC),
-		Rate: 0.05, Duration: time.Duration(1+rng.IntN(8)) * time.Hour, MaxEvents: int64(20 + rng.IntN(300)), FlatDay: true, KnownVisitors: 30, Defects: defects,
+		Rate: 0.01, Duration: time.Duration(1+rng.IntN(8)) * time.Hour, Finish: true, FlatDay: true, KnownVisitors: 30, Defects: defects,
 	})
 	var events []gen.Event
 	for e := (gen.Event{}); g.Next(&e); {
@@ -153,11 +158,22 @@ func (nobody) Publish(uint32, *schemas.Deltas) {}
 func (nobody) Show(uint32, *schemas.Deltas)    {}
 func (nobody) Drop(uint32)                     {}
 
-// faultyFacts loses inserts, or their acknowledgements.
+// faultyFacts loses inserts, or their acknowledgements, and answers to lookups.
 type faultyFacts struct {
 	*clickhouse.Client
 	rng    *rand.Rand
 	faults int
+	copies int // found
+}
+
+func (f *faultyFacts) Copies(ctx context.Context, lane uint32, topic schemas.Topic, refs []schemas.EventRef) ([]int64, error) {
+	if f.rng.IntN(6) == 0 {
+		f.faults++
+		return nil, errors.New("the answer is lost")
+	}
+	found, err := f.Client.Copies(ctx, lane, topic, refs)
+	f.copies += len(found)
+	return found, err
 }
 
 func (f *faultyFacts) Insert(ctx context.Context, queryID, token string, stamp schemas.Stamp, table schemas.TableID, rec arrow.Record, rows []uint32) error {
