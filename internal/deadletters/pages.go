@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -19,14 +20,21 @@ const pageSize = 250
 // at a time. Letters that are written meanwhile are not among them, so that a
 // replay whose letters are refused again comes to an end.
 func Pages(ctx context.Context, q Querier, f Filter, visit func([]Letter) error) error {
-	var now int64
-	err := rows(ctx, q, "the store's clock", "SELECT toUnixTimestamp64Milli(now64(3))", nil, func(r driver.Rows) error { return r.Scan(&now) })
+	// By epochs, not by the clock: what is sent from here on is read by later ones.
+	var heads []string
+	err := rows(ctx, q, "the ledger", "SELECT lane, max(epoch) FROM epochs GROUP BY lane", nil, func(r driver.Rows) error {
+		var lane uint32
+		var epoch uint64
+		err := r.Scan(&lane, &epoch)
+		heads = append(heads, fmt.Sprintf("%d:%d", lane, epoch))
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	where, base := f.where()
-	where += " AND inserted_at <= fromUnixTimestamp64Milli({now:Int64}, 'UTC')"
-	base["now"] = fmt.Sprint(now)
+	where += " AND epoch <= {heads:Map(UInt32, UInt64)}[lane]"
+	base["heads"] = "{" + strings.Join(heads, ",") + "}"
 	left := f.Limit
 	for after := (*Letter)(nil); ; {
 		n := pageSize
