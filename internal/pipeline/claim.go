@@ -15,7 +15,7 @@ import (
 // claim makes this worker the lane's owner: docs/design.md, section 3, Claim.
 func (l *Lane) claim(ctx context.Context) error {
 	led := l.deps.Ledger
-	l.term, l.seq = 0, 1
+	l.term, l.seq, l.fenced = 0, 1, false
 	l.deps.Metrics.claimed()
 
 	// 1. A program that cannot run the last plan stops here, before it fences
@@ -42,6 +42,7 @@ func (l *Lane) claim(ctx context.Context) error {
 		return fmt.Errorf("read the greatest term: %w", err)
 	}
 	term := (greatest>>32+1)<<32 | uint64(l.deps.Random())
+	l.fenced = true
 	if err := led.Claim(ctx, l.id, term, l.cfg.Worker, partitions); err != nil {
 		return fmt.Errorf("claim: %w", err)
 	}

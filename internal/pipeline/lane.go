@@ -48,7 +48,9 @@ type Lane struct {
 	leaving  func() bool // whether the process stops, not only a generation of the group
 	snap     snapshotter
 	old      rebuilder
-	wait     *backoff
+	wait     *backoff // after a claim that may have fenced somebody
+	reach    *backoff // after one that did not come so far: nobody duels
+	fenced   bool     // the last claim came so far
 }
 
 // outcome is what an epoch gave: rows per table and the balance per topic.
@@ -73,6 +75,7 @@ func NewLane(id uint32, cfg Config, src Source, deps Deps) *Lane {
 		id: id, cfg: cfg, deps: deps, src: src, dec: deps.Decoder(), vocabulary: deps.Vocabulary.Hash(), log: deps.Log.With("lane", id),
 		batch: schemas.NewBatch(deps.Vocabulary), out: transform.NewOutput(deps.Vocabulary, deps.Register),
 		draining: new(atomic.Bool), leaving: func() bool { return true }, wait: newBackoff(cfg.ClaimBackoff, deps),
+		reach: newBackoff(cfg.RetryBackoff, deps),
 	}
 }
 
@@ -102,7 +105,11 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 			l.log.Warn("epoch in hand abandoned, the next owner finishes it", "cause", err)
 			return nil
 		}
-		d := l.wait.next()
+		d := l.reach.next()
+		if l.fenced {
+			d = l.wait.next()
+			l.reach.reset()
+		}
 		l.log.Warn("lane lost, will claim it again", "cause", err, "after", d)
 		if l.deps.Sleep(ctx, d) != nil {
 			return nil
@@ -123,6 +130,7 @@ func (l *Lane) showGauges() {
 	l.out.Deltas.Reset()
 	l.state.Gauges(l.out.Deltas)
 	l.deps.Publisher.Show(l.id, l.out.Deltas)
+	l.deps.Metrics.shown(l.id, l.state.Watermark())
 }
 
 // hideGauges: whoever has the lane now shows them.
