@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/judge"
 	"github.com/storepulse/storepulse/internal/pipeline"
+	"github.com/storepulse/storepulse/internal/rebuild"
 	"github.com/storepulse/storepulse/internal/verify"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink"
@@ -69,7 +72,7 @@ func TestPropertyOnEngine(t *testing.T) {
 			}
 		}
 		f := &faultyFacts{Client: client, rng: rng}
-		runLane(t, uint32(n), cfg, source, f, checkpoint.NewStore(client, cfg.Pipeline.ID), rng, quiet)
+		runLane(t, uint32(n), cfg, source, f, client, checkpoint.NewStore(client, cfg.Pipeline.ID), rng, quiet)
 		faults += f.faults
 		copies += f.copies
 	}
@@ -77,7 +80,10 @@ func TestPropertyOnEngine(t *testing.T) {
 	if copies == 0 && *worlds > 5 {
 		t.Error("no copy came after its original had left the state")
 	}
-	s.judgeRecords(all)
+	s.judgeBy(all, true)
+	for _, what := range []string{"SELECT count() > 0 FROM late_events WHERE late_class = 'late'", "SELECT count() > 0 FROM epochs WHERE kind = 'rebuild'"} {
+		s.wantCount(what, 1)
+	}
 	settings := cfg.Transform()
 	r, err := verify.Check(t.Context(), checkpoint.NewStore(client, cfg.Pipeline.ID), client, verify.Options{
 		Topics: cfg.ClickHouse().Topics, Tables: true, Sessions: true, Gap: settings.Gap,
@@ -93,7 +99,7 @@ func TestPropertyOnEngine(t *testing.T) {
 // randomWorld is a few hours of a small shop with its defects.
 func randomWorld(rng *rand.Rand) []gen.Event {
 	defects := gen.RealisticDefects()
-	defects.Late, defects.TooLate = 0, 0 // beyond the merge horizon the lane does not fold
+	defects.Late, defects.TooLate = 0, 0 // a small world ends before they come: see below
 	defects.Duplicate, defects.OutOfOrder, defects.Broken = 0.1, 0.2, 0.03
 	defects.Repeated = 0.1 // also hours and days after everything around them has left the state
 	g := gen.New(gen.Settings{
@@ -104,11 +110,32 @@ func randomWorld(rng *rand.Rand) []gen.Event {
 	for e := (gen.Event{}); g.Next(&e); {
 		events = append(events, gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Time: e.Time})
 	}
-	return events
+	if late := rng.IntN(20); late > 2 {
+		for i := range events {
+			if rng.IntN(late) == 0 {
+				events[i].Time = events[i].Time.Add(time.Duration(rng.Int64N(int64([]time.Duration{4, 20, 90}[rng.IntN(3)] * time.Hour)))).Truncate(time.Millisecond)
+			}
+		}
+		for range rng.IntN(12) { // others, so that time goes on
+			events = append(events, visit(rng, events[0].Time.Add(time.Duration(rng.Int64N(int64(90*time.Hour))))))
+		}
+		slices.SortStableFunc(events, func(a, b gen.Event) int { return a.Time.Compare(b.Time) })
+	}
+	// The last one comes when every span, order and late event before has long
+	// left the state, so that all rebuilds are due when the lane drains.
+	return append(events, visit(rng, events[len(events)-1].Time.Add(200*time.Hour)))
+}
+
+// visit is a visitor's only page view, at the given time.
+func visit(rng *rand.Rand, at time.Time) gen.Event {
+	at = at.UTC().Truncate(time.Millisecond)
+	value := fmt.Sprintf(`{"id":"%d","source":"/visit","type":"page_view","time":%q,"anonymous_id":"%[1]d","platform":"h5","page_type":"home","page_url":"https://shop.example/"}`,
+		rng.Uint64(), at.Format(time.RFC3339Nano))
+	return gen.Event{Topic: schemas.Clickstream, Key: []byte("visit"), Value: []byte(value), Time: at}
 }
 
 // runLane takes the events through a lane until it is drained.
-func runLane(t *testing.T, id uint32, cfg config.Config, source pipeline.Source, facts pipeline.Facts, ledger pipeline.Ledger, rng *rand.Rand, log *slog.Logger) {
+func runLane(t *testing.T, id uint32, cfg config.Config, source pipeline.Source, facts pipeline.Facts, client *clickhouse.Client, ledger pipeline.Ledger, rng *rand.Rand, log *slog.Logger) {
 	t.Helper()
 	voc, err := cfg.Vocabulary()
 	if err != nil {
@@ -117,11 +144,11 @@ func runLane(t *testing.T, id uint32, cfg config.Config, source pipeline.Source,
 	register := schemas.NewRegister(voc)
 	lanes := cfg.Lanes()
 	lanes.Partitions = uint32(*worlds)
-	lanes.DrainPoll, lanes.SnapshotEvery = 20*time.Millisecond, 20*time.Millisecond
+	lanes.DrainPoll, lanes.SnapshotEvery, lanes.RebuildEvery = 20*time.Millisecond, 20*time.Millisecond, 50*time.Millisecond
 	lanes.ClaimBackoff = pipeline.Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond}
 	lanes.RetryBackoff = lanes.ClaimBackoff
 	lane := pipeline.NewLane(id, lanes, source, pipeline.Deps{
-		Ledger: ledger, Facts: facts, Publisher: nobody{},
+		Ledger: ledger, Facts: facts, Past: &faultyPast{rebuild.NewStore(client, voc), rng}, Publisher: nobody{},
 		Rules: pipeline.Rules{
 			Current: transform.Version, Runs: func(v int) bool { return v == transform.Version },
 			New:     func() pipeline.Engine { return transform.New(voc, register, cfg.Transform()) },
@@ -192,6 +219,19 @@ func (f *faultyFacts) Insert(ctx context.Context, queryID, token string, stamp s
 		return errors.Join(sink.ErrUnknown, errors.New("applied, but the answer is lost"))
 	}
 	return err
+}
+
+// faultyPast does not always answer.
+type faultyPast struct {
+	*rebuild.Store
+	rng *rand.Rand
+}
+
+func (f *faultyPast) Past(ctx context.Context, lane uint32, epoch uint64, ask *transform.Ask) (*transform.Past, error) {
+	if f.rng.IntN(50) == 0 {
+		return nil, errors.New("no answer")
+	}
+	return f.Store.Past(ctx, lane, epoch, ask)
 }
 
 // memorySource is a lane's log in memory, cut at random.
