@@ -265,7 +265,12 @@ func (r *run) judge(ctx context.Context) (Result, error) {
 	r.mu.Lock()
 	most := r.mu.most
 	r.mu.Unlock()
-	res, err := verdict(ctx, r.brokers.list(0), r.cfg)
+	res, said, err := verdict(ctx, r.brokers.list(0), r.cfg)
+	r.table.printf("judged: %s", said)
+	if epochs, err := r.store.ask(ctx, "SELECT arrayStringConcat(groupArray(concat(kind, '=', toString(n))), ' ') FROM (SELECT kind, count() AS n FROM epochs GROUP BY kind ORDER BY kind)"); err == nil {
+		claims, _ := r.store.ask(ctx, "SELECT count() FROM lanes")
+		r.table.printf("ledger: rows %s, claims=%s", epochs, claims)
+	}
 	r.table.printf("sent %d records, batches sent again %d, starts refused while an end was down %d, largest worker %d MB, greatest lag %.0f messages",
 		r.feed.sent.Load(), r.feed.retries.Load(), r.workers.refusedStarts(), most.rss>>20, most.lag)
 	return res, errors.Join(append(errs, err)...)

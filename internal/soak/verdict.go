@@ -19,29 +19,29 @@ import (
 // verdict holds the tables against the topics and the ledger against the
 // tables. All workers have drained and gone. The error says what is wrong, in
 // words; the result has the three counts.
-func verdict(ctx context.Context, brokers []string, cfg config.Config) (Result, error) {
-	var res Result
+func verdict(ctx context.Context, brokers []string, cfg config.Config) (res Result, said string, err error) {
 	c := cfg.ClickHouse()
 	client, err := clickhouse.New(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
-		return res, err
+		return res, said, err
 	}
 	defer func() { _ = client.Close() }()
 	settings, err := judge.SettingsOf(cfg)
 	if err != nil {
-		return res, err
+		return res, said, err
 	}
 	settings.LateRebuilt = true // the last visitors of the feed made every rebuild due
 	read, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	records, err := judge.Read(read, brokers, settings.Vocabulary.Topics)
 	if err != nil {
-		return res, err
+		return res, said, err
 	}
 	rep, err := judge.Check(ctx, records, client, settings)
 	if err != nil {
-		return res, err
+		return res, said, err
 	}
+	said = rep.String()
 	res.Events, res.Lost, res.Duplicated, res.SessionsWrong = rep.Events, rep.Lost, rep.Duplicated, rep.SessionsWrong
 	err = rep.Err()
 	if rep.Events == 0 || rep.Sessions == 0 {
@@ -49,7 +49,7 @@ func verdict(ctx context.Context, brokers []string, cfg config.Config) (Result, 
 	}
 	v, verr := verify.Check(ctx, checkpoint.NewStore(client, cfg.Pipeline.ID), client, verify.Options{Topics: cfg.ClickHouse().Topics, Tables: true})
 	if verr != nil {
-		return res, errors.Join(err, verr)
+		return res, said, errors.Join(err, verr)
 	}
 	if !v.Agrees() {
 		err = errors.Join(err, fmt.Errorf("ledger and tables disagree: %+v", v.Findings))
@@ -58,5 +58,5 @@ func verdict(ctx context.Context, brokers []string, cfg config.Config) (Result, 
 	if taken := b.Consumed[0] + b.Consumed[1]; taken != int64(len(records)) {
 		err = errors.Join(err, fmt.Errorf("the ledger has taken %d records, the topics hold %d", taken, len(records)))
 	}
-	return res, err
+	return res, said, err
 }

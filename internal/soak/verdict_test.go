@@ -43,7 +43,8 @@ func TestVerdictNotices(t *testing.T) {
 	}
 	judged := func() (Result, error) {
 		t.Helper()
-		return verdict(t.Context(), cfg.Kafka.Brokers, cfg)
+		res, _, err := verdict(t.Context(), cfg.Kafka.Brokers, cfg)
+		return res, err
 	}
 	clean, err := judged()
 	if err != nil || clean.Events < 2000 || clean.Lost+clean.Duplicated+clean.SessionsWrong != 0 {
