@@ -144,3 +144,35 @@ func TestDates(t *testing.T) {
 		}
 	}
 }
+
+// A state that was put together again from part of its records asks for
+// whatever it may have known, and its snapshot does so too.
+func TestAStateWithGapsAsks(t *testing.T) {
+	l := newLane(t, testVocabulary(t), DefaultSettings())
+	l.click(&click{visitor: "v", id: "a", at: noon, kind: schemas.KindPageView})
+	l.end(0)
+	ask := func(s *State, at int64) int {
+		l.next()
+		l.click(&click{visitor: "v", id: "b", at: at, kind: schemas.KindPageView})
+		l.sale(&sale{order: "o", visitor: "v", id: "c", at: at, kind: schemas.KindOrderPaid})
+		var x Suspects
+		s.Suspects(l.batch, &x)
+		return len(x.Ask[schemas.Clickstream]) + len(x.Ask[schemas.OrdersTopic])
+	}
+	if n := ask(l.state, noon); n != 0 {
+		t.Fatalf("a whole state asks for %d events", n)
+	}
+	l.state.MayLack()
+	restored, err := Restore(l.v, l.r, l.state.Settings(), l.state.Snapshot(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]*State{"itself": l.state, "restored": restored} {
+		if n := ask(s, noon); n != 2 {
+			t.Errorf("%s: asks for %d events, want 2", name, n)
+		}
+		if n := ask(s, noon+10*minute); n != 0 {
+			t.Errorf("%s: asks for %d events that nobody can have seen", name, n)
+		}
+	}
+}

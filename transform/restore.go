@@ -54,7 +54,7 @@ func (s *State) restore(r *reader) error {
 		d[i] = time.Duration(ms) * time.Millisecond
 	}
 	s.use(Settings{Gap: d[0], MaxLength: d[1], OutOfOrder: d[2], MergeHorizon: d[3], PayWindow: d[4]})
-	s.watermark, s.ordersClock = r.time(), r.time()
+	s.watermark, s.ordersClock, s.gapsUntil = r.time(), r.time(), r.time()
 	tenants, err := s.readTenants(r)
 	if err != nil {
 		return err
@@ -78,6 +78,7 @@ func (s *State) restore(r *reader) error {
 		s.schedule(i, s.visitors.at(i), s.watermark)
 	}
 	s.findCrowds()
+	s.lack(s.gapsUntil)
 	return nil
 }
 

@@ -23,6 +23,7 @@ func (s *State) Snapshot(dst []byte) []byte {
 	}
 	w.int(s.watermark)
 	w.int(s.ordersClock)
+	w.int(s.gapsUntil)
 	w.uint(uint64(len(s.vocabulary.TenantNames)))
 	for i, name := range s.vocabulary.TenantNames {
 		w.uint(uint64(len(name)))

@@ -19,6 +19,7 @@ type State struct {
 
 	watermark   int64 // of the clickstream, 0 before the first event
 	ordersClock int64 // the same for the orders topic, for lateness only
+	gapsUntil   int64 // of events up to this time the state may lack some: see MayLack
 
 	index      index
 	visitors   pool[visitor]

@@ -83,7 +83,7 @@ func (s *State) suspectClicks(e *schemas.Events, dst *Suspects) {
 	for i := range e.Offset {
 		t, clamped := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
 		// A clamped one has the time of its arrival: the original came before.
-		if t < run-s.horizon+suspectSlack || clamped {
+		if t < run-s.horizon+suspectSlack || clamped || t <= s.gapsUntil {
 			dst.rows = append(dst.rows, int32(i))
 		}
 		run = max(run, t-s.outOfOrder)
@@ -156,6 +156,20 @@ func (s *State) crowd(v *visitor, cut bool, watermark int64) {
 	}
 	if newest+s.retain > watermark {
 		s.crowds[v.id] = max(newest, s.crowds[v.id])
+	}
+}
+
+// MayLack says that the state was put together again without some of the
+// records that made it. Which events it has forgotten it cannot know: until the
+// horizon has passed them, all that may be copies of such are asked for.
+func (s *State) MayLack() {
+	s.lack(max(s.watermark, s.ordersClock) + s.outOfOrder + futureBound)
+}
+
+func (s *State) lack(until int64) {
+	s.gapsUntil = max(s.gapsUntil, until)
+	if s.gapsUntil > 0 {
+		s.ids.cut = max(s.ids.cut, s.gapsUntil+s.retain)
 	}
 }
 

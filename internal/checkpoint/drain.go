@@ -54,9 +54,10 @@ func (s *Store) Drain(ctx context.Context, lane uint32, term uint64) error {
 
 // ofFormer selects queries of the lane whose term is below ours. The tag is
 // storepulse/<pipeline>/<lane>/<term>/<n>; a tag without a number counts as old.
-const ofFormer = `startsWith(tag, {prefix:String}) AND toUInt64OrZero(splitByChar('/', substring(tag, length({prefix:String}) + 1))[1]) < {term:UInt64}`
+// Another database on the same server may have a pipeline of the same name.
+const ofFormer = `database = currentDatabase() AND startsWith(tag, {prefix:String}) AND toUInt64OrZero(splitByChar('/', substring(tag, length({prefix:String}) + 1))[1]) < {term:UInt64}`
 
-const tagged = `SELECT query_id, if(startsWith(query_id, 'storepulse/'), query_id, Settings['log_comment']) AS tag FROM system.processes`
+const tagged = `SELECT query_id, if(startsWith(query_id, 'storepulse/'), query_id, Settings['log_comment']) AS tag, current_database AS database FROM system.processes`
 
 func (s *Store) formerArgs(lane uint32, term uint64) ch.Parameters {
 	return ch.Parameters{"prefix": s.prefix(lane), "term": fmt.Sprint(term)}

@@ -116,6 +116,9 @@ func (l *Lane) recover(ctx context.Context) error {
 		l.said = false
 	}
 	l.last, l.pos = &last, head.Ranges.End()
+	if l.partial {
+		l.state.MayLack()
+	}
 	l.log.Info("lane recovered", "epoch", head.Epoch, "rerun", len(plans), "in_doubt", !head.Kind.Done(), "took", l.deps.Now().Sub(began))
 	l.deps.Metrics.recovered(l.deps.Now().Sub(began))
 	if int(head.Transform) != l.deps.Rules.Current {

@@ -74,6 +74,7 @@ type Engine interface {
 	Apply(version int, in transform.Input, out *transform.Output) error
 	NextWatermark(b *schemas.Batch) int64
 	Suspects(b *schemas.Batch, dst *transform.Suspects)
+	MayLack()
 	Watermark() int64
 	CloseAllWatermark() int64
 	Survey(load func(*transform.Ask) (*transform.Past, error)) (due bool, err error)

@@ -133,6 +133,7 @@ func (e *toyEngine) Suspects(b *schemas.Batch, dst *transform.Suspects) {
 	}
 }
 
+func (e *toyEngine) MayLack()               {}
 func (e *toyEngine) Bytes() int64           { return 24 }
 func (e *toyEngine) Gauges(*schemas.Deltas) {}
 func (e *toyEngine) Sessions() (int, int)   { return int(e.n), int(e.n) }
@@ -163,7 +164,7 @@ func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output
 		}
 		keep[i], texts[i] = true, text
 		out.Counts.Facts[topic]++
-		if id := uint64(r.id); id%3 != 0 && !slices.Contains(e.waits, id) {
+		if id := uint64(r.id % 3); id != 0 && !slices.Contains(e.waits, id) {
 			e.waits = append(e.waits, id)
 		}
 		if r.id%2 == 1 {

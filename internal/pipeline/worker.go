@@ -112,7 +112,9 @@ func (w *Worker) generation(ctx context.Context, a ingest.Assignment) {
 	}
 	w.setReady(true)
 	_ = lanes.Wait() // each lane's error is kept by ended
-	if w.drain.Load() && ctx.Err() == nil {
+	// A member without lanes has drained nothing: they come to it when those
+	// that have them leave.
+	if w.drain.Load() && ctx.Err() == nil && len(a.Lanes) > 0 {
 		w.drained.Store(true)
 		return
 	}
