@@ -65,6 +65,7 @@ func (s *State) applyClicks(e *schemas.Events) {
 		if i%ahead == 0 {
 			s.fetchIDs(e.Visitor[i:min(i+ahead, len(e.Visitor))])
 		}
+		stated := statedTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
 		t, clamped := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
 		e.Time[i], e.Sent[i] = t, 0
 		if clamped {
@@ -73,7 +74,7 @@ func (s *State) applyClicks(e *schemas.Events) {
 		tenant := e.Tenant.Index[i]
 		e.Day[i] = s.days[tenant].date(t)
 		s.cause = cause{schemas.Clickstream, e.Offset[i]}
-		duplicate := copied(&s.copies[schemas.Clickstream], e.Offset[i])
+		duplicate := copied(&s.copies[schemas.Clickstream], e.Offset[i]) || s.strays.has(&e.Visitor[i], &e.Dedup[i], s.watermark)
 		class := schemas.LateNone
 		if !duplicate {
 			class, duplicate = s.click(e, i, t, run)
@@ -85,6 +86,9 @@ func (s *State) applyClicks(e *schemas.Events) {
 			s.deltas.Add(int(tenant), s.register.EventsDuplicate, 1, int(schemas.Clickstream))
 		} else {
 			s.out.Counts.Facts[schemas.Clickstream]++
+			if clamped {
+				s.strayed(e, i, stated)
+			}
 			e.Late.Index[i] = class
 			s.countEvent(e, i)
 			if run > 0 {
@@ -296,7 +300,7 @@ func (s *State) passTime() {
 			s.settle(vi, s.watermark, false)
 		}
 	}
-	if n := s.ids.expire(s.watermark); n > 0 {
+	if n := s.ids.expire(s.watermark) + s.strays.expire(s.watermark); n > 0 {
 		s.deltas.Add(0, s.register.StateCut, n, cutDedup)
 	}
 }

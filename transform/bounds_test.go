@@ -176,3 +176,35 @@ func TestAStateWithGapsAsks(t *testing.T) {
 		}
 	}
 }
+
+// A click whose clock ran ahead took the time of its arrival; its copy comes
+// when the stated time has passed and keeps it.
+func TestACopyOfAClickFromTheFuture(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		l := newLane(t, testVocabulary(t), DefaultSettings())
+		ahead := click{visitor: "v", id: "a", at: noon + 3*hour, received: noon, kind: schemas.KindPageView}
+		l.click(&ahead)
+		l.end(0)
+		for at := noon + 20*minute; at <= noon+6*hour; at += 20 * minute {
+			l.next()
+			l.click(&click{visitor: "w", id: fmt.Sprint(at), at: at, received: at, kind: schemas.KindPageView})
+			l.end(0)
+		}
+		if restart {
+			s, err := Restore(l.v, l.r, l.state.Settings(), l.state.Snapshot(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.state = s
+		}
+		again := ahead
+		again.received = noon + 6*hour
+		l.next()
+		l.click(&again)
+		l.click(&click{visitor: "v", id: "b", at: ahead.at, received: again.received, kind: schemas.KindPageView})
+		l.end(0)
+		if n := l.out.Counts.Duplicates[schemas.Clickstream]; n != 1 {
+			t.Errorf("restart %v: %d duplicates, want the copy alone", restart, n)
+		}
+	}
+}

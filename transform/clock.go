@@ -11,13 +11,19 @@ import (
 // arrival's time (spec 3.1). It is pure, so that the watermark can be computed
 // before the batch is applied.
 func eventTime(t, sent, received int64, explicit uint8) (corrected int64, clamped bool) {
-	if sent > 0 && explicit != 0 {
-		t = received - (sent - t)
-	}
+	t = statedTime(t, sent, received, explicit)
 	if t > received+futureBound {
 		return received, true
 	}
 	return t, false
+}
+
+// statedTime is what the producer says, its clock's error removed if it can be.
+func statedTime(t, sent, received int64, explicit uint8) int64 {
+	if sent > 0 && explicit != 0 {
+		return received - (sent - t)
+	}
+	return t
 }
 
 // payloadTime bounds a time that the payload states (created_at, paid_at).

@@ -61,7 +61,8 @@ func (s *State) restore(r *reader) error {
 	}
 	s.readVisitors(r, tenants)
 	s.readOrders(r, tenants)
-	s.readIDs(r)
+	readIDs(r, s.ids.add)
+	readIDs(r, s.strays.add)
 	for _, days := range [2][]perDay{s.today.visits, s.today.buys} {
 		for _, t := range tenants {
 			days[t].read(r)
@@ -334,7 +335,7 @@ func (s *State) known(r *reader, id schemas.ID) uint32 {
 	return i
 }
 
-func (s *State) readIDs(r *reader) {
+func readIDs(r *reader, add func(id schemas.ID, until int64)) {
 	var last schemas.ID
 	for n := range r.count(17) {
 		id, until := r.id(), r.time()
@@ -345,7 +346,7 @@ func (s *State) readIDs(r *reader) {
 		if r.err != nil {
 			return
 		}
-		s.ids.add(id, until)
+		add(id, until)
 	}
 }
 

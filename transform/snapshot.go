@@ -33,6 +33,7 @@ func (s *State) Snapshot(dst []byte) []byte {
 	s.writeVisitors(&w)
 	s.writeOrders(&w)
 	s.ids.write(&w)
+	s.strays.write(&w)
 	for _, days := range [2][]perDay{s.today.visits, s.today.buys} {
 		for i := range days {
 			days[i].write(&w)

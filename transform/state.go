@@ -33,6 +33,7 @@ type State struct {
 	wheel      wheel
 	orderWheel wheel
 	ids        dedup
+	strays     strays
 	waits      waits
 	crowds     map[schemas.ID]int64 // newest event of visitors of whom a bound takes events: see Suspects
 	today      distinct
@@ -72,7 +73,7 @@ type State struct {
 func New(v *schemas.Vocabulary, r *schemas.Register, settings Settings) *State {
 	s := &State{
 		vocabulary: v, register: r,
-		index: newIndex(), orderIndex: map[uint64]uint32{}, ids: newDedup(), waits: newWaits(), crowds: map[schemas.ID]int64{},
+		index: newIndex(), orderIndex: map[uint64]uint32{}, ids: newDedup(), strays: strays{dedup: newDedup()}, waits: newWaits(), crowds: map[schemas.ID]int64{},
 		blocks: newBlocks(maxVisitorEvents + 1),
 		today:  distinct{visits: make([]perDay, len(v.Tenants)), buys: make([]perDay, len(v.Tenants))},
 		days:   newDays(v), lastPaid: make([]int64, len(v.Tenants)), gauges: make([]tenantGauges, len(v.Tenants)),
@@ -155,7 +156,7 @@ func (s *State) Bytes() int64 {
 	n += int64(len(s.sessions.pages)) * poolPage * int64(unsafe.Sizeof(session{}))
 	n += int64(len(s.kept.pages)) * poolPage * int64(unsafe.Sizeof(fold{}))
 	n += int64(len(s.orders.pages))*poolPage*int64(unsafe.Sizeof(order{})) + int64(len(s.orderIndex))*orderEntry
-	n += int64(len(s.ids.expires)) * idEntry
+	n += int64(len(s.ids.expires)+len(s.strays.expires)) * idEntry
 	n += s.waits.bytes()
 	return n
 }

@@ -45,6 +45,7 @@ type Lane struct {
 
 	commit   func(ctx context.Context, lane uint32, p schemas.Positions) error
 	draining *atomic.Bool
+	drainTo  *schemas.Positions // the log's end when the drain began
 	leaving  func() bool // whether the process stops, not only a generation of the group
 	snap     snapshotter
 	old      rebuilder
@@ -179,11 +180,14 @@ func (l *Lane) own(ctx, work context.Context) error {
 	return l.stop(work)
 }
 
-// next waits for input. It returns nil in a draining lane at the log's end, and
-// nil of kind rebuild when one is due.
+// next waits for input. It returns nil in a draining lane that has taken what
+// was in the log when the drain began, and nil of kind rebuild when one is due.
 func (l *Lane) next(ctx context.Context) (*ingest.Input, checkpoint.Kind, error) {
 	for {
 		draining := l.draining.Load()
+		if draining && l.drained(ctx) {
+			return nil, 0, nil
+		}
 		wait, cancel := context.WithTimeout(ctx, l.cfg.DrainPoll)
 		in, err := l.src.Next(wait, l.pos)
 		expired := wait.Err() != nil
@@ -204,13 +208,25 @@ func (l *Lane) next(ctx context.Context) (*ingest.Input, checkpoint.Kind, error)
 		if !draining && l.old.due(l.deps.Now(), l.cfg.RebuildEvery) {
 			return nil, checkpoint.KindRebuild, nil
 		}
-		if !draining {
-			continue
+	}
+}
+
+// drained says whether the lane has taken all that a drain asks for: producers
+// may go on meanwhile.
+func (l *Lane) drained(ctx context.Context) bool {
+	if l.drainTo == nil {
+		_, end, err := l.src.Bounds(ctx)
+		if err != nil {
+			return false // it is asked again
 		}
-		if _, end, err := l.src.Bounds(ctx); err == nil && l.pos[0] >= end[0] && l.pos[1] >= end[1] {
-			return nil, 0, nil
+		l.drainTo = &end
+	}
+	for t, end := range l.drainTo {
+		if l.pos[t] < end {
+			return false
 		}
 	}
+	return true
 }
 
 // gap is the input of an epoch of kind gap: ranges that the log no longer has.
