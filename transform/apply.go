@@ -296,6 +296,7 @@ func (s *State) passTime() {
 		}
 		if v := s.visitors.at(vi); s.unmoved(v) {
 			s.schedule(vi, v, s.watermark) // only a gauge has changed
+			s.drop(vi)                     // or the last order has left with another visitor
 		} else {
 			s.settle(vi, s.watermark, false)
 		}

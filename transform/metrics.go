@@ -104,7 +104,7 @@ func (s *State) countOrders() {
 	for _, i := range s.pending {
 		o := s.orders.at(i)
 		o.flags &^= uncounted
-		if o.flags&linkFrozen != 0 {
+		if o.flags&linkFrozen != 0 && s.orderIndex[o.hash] == i {
 			s.orderWheel.queue(s, i, s.watermark) // its session may have stayed for the count alone
 		}
 		if o.flags&(orderTest|orderInternal) != 0 {
