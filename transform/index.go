@@ -118,6 +118,9 @@ func (x *index) remove(visitors *pool[visitor], i uint32) {
 	want := g.tag(h) | i
 	k := g.start(h)
 	for g.slots[k] != want {
+		if g.slots[k] == vacant {
+			panic("BUG: a visitor is forgotten that is not known")
+		}
 		if k++; k == len(g.slots) {
 			k = 0
 		}

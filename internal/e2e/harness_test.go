@@ -271,3 +271,17 @@ func (s *syncBuffer) tail(lines int) string {
 	all := strings.Split(strings.TrimSpace(s.String()), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
+
+// send writes the events to their topics.
+func (s *shop) send(events []gen.Event) {
+	s.t.Helper()
+	w := produce.NewWriter(produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: [2]string{s.cfg.Kafka.Topics.Clickstream, s.cfg.Kafka.Topics.Orders}})
+	for i := range events {
+		if err := w.Write(s.t.Context(), &events[i]); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if err := w.Close(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
