@@ -46,7 +46,7 @@ type Lane struct {
 	commit   func(ctx context.Context, lane uint32, p schemas.Positions) error
 	draining *atomic.Bool
 	drainTo  *schemas.Positions // the log's end when the drain began
-	leaving  func() bool // whether the process stops, not only a generation of the group
+	leaving  func() bool        // whether the process stops, not only a generation of the group
 	snap     snapshotter
 	old      rebuilder
 	wait     *backoff // after a claim that may have fenced somebody
