@@ -167,20 +167,6 @@ func before(tr *trap, w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 }
 
-// landed: the insert is in the table, its sender does not know until the trap
-// is opened.
-func landed(tr *trap, w http.ResponseWriter, r *http.Request, body []byte) {
-	answer := httptest.NewRecorder()
-	status := tr.g.forward(answer, r, bytes.NewReader(body))
-	tr.hit <- r
-	select {
-	case <-tr.release:
-		tr.done <- status
-		copyAnswer(w, answer)
-	case <-r.Context().Done():
-	}
-}
-
 // cut: the insert is in the table, and its sender never learns.
 func cut(tr *trap, _ http.ResponseWriter, r *http.Request, body []byte) {
 	status := tr.g.forward(httptest.NewRecorder(), r, bytes.NewReader(body))
@@ -266,9 +252,6 @@ func copyAnswer(w http.ResponseWriter, answer *httptest.ResponseRecorder) {
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes())
 }
-
-// query gives the id of a trapped insert.
-func query(r *http.Request) string { return r.URL.Query().Get("query_id") }
 
 // ofLane begins the query ids of a lane.
 func ofLane(lane int) string { return fmt.Sprintf("storepulse/main/%d/", lane) }
