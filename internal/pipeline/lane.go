@@ -90,6 +90,7 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 	l.commit = commit
 	work, cancel := boundAfter(ctx, l.cfg.StopBound)
 	defer cancel()
+	unreached := 0
 	for {
 		err := l.own(ctx, work)
 		var stop *stopError
@@ -107,11 +108,15 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 			return nil
 		}
 		d := l.reach.next()
+		unreached++
 		if l.fenced {
 			d = l.wait.next()
 			l.reach.reset()
+			unreached = 0
 		}
-		l.log.Warn("lane lost, will claim it again", "cause", err, "after", d)
+		if unreached&(unreached-1) == 0 { // an outage is said once, then ever less often
+			l.log.Warn("lane lost, will claim it again", "cause", err, "after", d, "try", unreached+1)
+		}
 		if l.deps.Sleep(ctx, d) != nil {
 			return nil
 		}
