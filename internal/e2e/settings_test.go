@@ -33,9 +33,7 @@ func TestSettingsChangeAfterACrash(t *testing.T) {
 		if !strings.Contains(p.log.String(), "session settings changed") {
 			t.Errorf("the new gap was not put in force\n%s", p.log.tail(20))
 		}
-		if r := s.judged(); r.Records != len(events) {
-			t.Errorf("the topics hold %d records, %d were acknowledged", r.Records, len(events))
-		}
+		s.verify(events) // which gap a session has depends on how far the first worker came
 		s.start("status").wait(t, time.Minute)
 	})
 }
