@@ -27,7 +27,7 @@ func TestStorms(t *testing.T) {
 		s := newShop(t, addr, session, lanes)
 		storms := []gen.Defects{gen.DuplicateStorm(), gen.LateStorm(), gen.PoisonStorm(), gen.SkewStorm()}
 		set := gen.Settings{
-			Seed: seed, Start: time.Date(2026, 11, 10, 10, 0, 0, 0, time.UTC), Rate: 0.3, FlatDay: true, KnownVisitors: 40,
+			Seed: seed, Start: time.Date(2026, 9, 10, 10, 0, 0, 0, time.UTC), Rate: 0.3, FlatDay: true, KnownVisitors: 40,
 			Duration: 14 * time.Hour, Finish: true, Defects: gen.RealisticDefects(),
 		}
 		for i, d := range storms {
