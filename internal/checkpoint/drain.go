@@ -64,13 +64,13 @@ func (s *Store) formerArgs(lane uint32, term uint64) ch.Parameters {
 }
 
 func (s *Store) running(ctx context.Context, lane uint32, term uint64) (n uint64, err error) {
-	err = s.each(ctx, "SELECT count() FROM ("+tagged+") WHERE "+ofFormer, s.formerArgs(lane, term), func(rows driver.Rows) error { return rows.Scan(&n) })
+	err = s.c.Each(ctx, "SELECT count() FROM ("+tagged+") WHERE "+ofFormer, s.formerArgs(lane, term), func(rows driver.Rows) error { return rows.Scan(&n) })
 	return n, err
 }
 
 func (s *Store) kill(ctx context.Context, lane uint32, term uint64) error {
 	var ids []string
-	err := s.each(ctx, "SELECT query_id FROM ("+tagged+") WHERE "+ofFormer, s.formerArgs(lane, term), func(rows driver.Rows) error {
+	err := s.c.Each(ctx, "SELECT query_id FROM ("+tagged+") WHERE "+ofFormer, s.formerArgs(lane, term), func(rows driver.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		ids = append(ids, id)

@@ -186,7 +186,7 @@ func (s *Store) Chain(ctx context.Context, lane uint32, head *Plan, from uint64)
 
 func (s *Store) plans(ctx context.Context, query string, args ch.Parameters) ([]Plan, error) {
 	var out []Plan
-	err := s.each(ctx, query, args, func(rows driver.Rows) error {
+	err := s.c.Each(ctx, query, args, func(rows driver.Rows) error {
 		p, err := scanPlan(rows)
 		out = append(out, p)
 		return err

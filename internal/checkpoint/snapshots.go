@@ -57,7 +57,7 @@ func (s *Store) dropOld(ctx context.Context, lane uint32) {
 // Snapshots lists what can be loaded, newest first.
 func (s *Store) Snapshots(ctx context.Context, lane uint32) ([]SnapshotRef, error) {
 	var out []SnapshotRef
-	err := s.each(ctx, `SELECT epoch, plan_id FROM snapshots WHERE lane = {lane:UInt32}
+	err := s.c.Each(ctx, `SELECT epoch, plan_id FROM snapshots WHERE lane = {lane:UInt32}
 		GROUP BY epoch, plan_id ORDER BY epoch DESC, max(term) DESC`, laneArg(lane), func(rows driver.Rows) error {
 		var epoch uint64
 		var plan uuid.UUID
@@ -76,7 +76,7 @@ func (s *Store) LoadSnapshot(ctx context.Context, lane uint32, ref SnapshotRef) 
 	args := laneArg(lane)
 	args["epoch"], args["plan"] = fmt.Sprint(ref.Epoch), uuid.UUID(ref.Plan).String()
 	var sn *Snapshot
-	err := s.each(ctx, `SELECT term, body FROM snapshots
+	err := s.c.Each(ctx, `SELECT term, body FROM snapshots
 		WHERE lane = {lane:UInt32} AND epoch = {epoch:UInt64} AND plan_id = {plan:UUID} ORDER BY term DESC LIMIT 1`, args, func(rows driver.Rows) error {
 		sn = &Snapshot{Lane: lane, SnapshotRef: ref}
 		return rows.Scan(&sn.Term, &sn.Body)

@@ -49,7 +49,7 @@ func (s *Store) Owner(ctx context.Context, lane uint32) (uint64, error) {
 }
 
 func (s *Store) term(ctx context.Context, lane uint32, query string) (term uint64, err error) {
-	err = s.each(ctx, query, laneArg(lane), func(rows driver.Rows) error { return rows.Scan(&term) })
+	err = s.c.Each(ctx, query, laneArg(lane), func(rows driver.Rows) error { return rows.Scan(&term) })
 	if err != nil {
 		return 0, fmt.Errorf("read the term of lane %d: %w", lane, err)
 	}
@@ -68,26 +68,11 @@ func (s *Store) Claim(ctx context.Context, lane uint32, term uint64, worker stri
 // Partitions is the number of lanes the pipeline began with, 0 if nobody has
 // claimed one yet.
 func (s *Store) Partitions(ctx context.Context) (n uint32, err error) {
-	err = s.each(ctx, "SELECT max(partitions) FROM lanes", nil, func(rows driver.Rows) error { return rows.Scan(&n) })
+	err = s.c.Each(ctx, "SELECT max(partitions) FROM lanes", nil, func(rows driver.Rows) error { return rows.Scan(&n) })
 	if err != nil {
 		return 0, fmt.Errorf("read the number of lanes: %w", err)
 	}
 	return n, nil
-}
-
-// each runs a read and calls scan for every row.
-func (s *Store) each(ctx context.Context, query string, args ch.Parameters, scan func(driver.Rows) error) error {
-	rows, err := s.c.Query(ctx, query, args)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 func laneArg(lane uint32) ch.Parameters { return ch.Parameters{"lane": fmt.Sprint(lane)} }

@@ -44,7 +44,7 @@ func (s *Store) Rows(ctx context.Context, lane uint32, from, to uint64) ([]Plan,
 func (s *Store) PlannedSince(ctx context.Context, lane uint32, t time.Time) (epoch uint64, err error) {
 	args := laneArg(lane)
 	args["t"] = fmt.Sprint(t.UnixMilli())
-	err = s.each(ctx, `SELECT min(epoch) FROM epochs
+	err = s.c.Each(ctx, `SELECT min(epoch) FROM epochs
 		WHERE lane = {lane:UInt32} AND kind NOT LIKE '%done' AND created_at >= fromUnixTimestamp64Milli({t:Int64})`, args,
 		func(rows driver.Rows) error { return rows.Scan(&epoch) })
 	if err != nil {
@@ -62,7 +62,7 @@ type LaneStatus struct {
 // Lanes lists every lane the ledger knows, by number, and who claimed it last.
 func (s *Store) Lanes(ctx context.Context) ([]LaneStatus, error) {
 	var list []LaneStatus
-	err := s.each(ctx, `SELECT lane, argMax(w, t) FROM (SELECT lane, worker AS w, term AS t FROM lanes
+	err := s.c.Each(ctx, `SELECT lane, argMax(w, t) FROM (SELECT lane, worker AS w, term AS t FROM lanes
 		UNION ALL SELECT lane, '', toUInt64(0) FROM epochs GROUP BY lane) GROUP BY lane ORDER BY lane`, nil, func(rows driver.Rows) error {
 		var l LaneStatus
 		err := rows.Scan(&l.Head.Lane, &l.Worker)

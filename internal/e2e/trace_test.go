@@ -28,9 +28,9 @@ type asked struct {
 	args  ch.Parameters
 }
 
-func (w *watched) Query(ctx context.Context, query string, args ch.Parameters) (driver.Rows, error) {
+func (w *watched) Each(ctx context.Context, query string, args ch.Parameters, scan func(driver.Rows) error) error {
 	w.asked = append(w.asked, asked{query, args})
-	return w.Querier.Query(ctx, query, args)
+	return w.Querier.Each(ctx, query, args, scan)
 }
 
 // indexes checks that every query that was asked of a table goes by one of the
@@ -43,19 +43,16 @@ func (w *watched) indexes(t *testing.T, table string, names ...string) {
 			continue
 		}
 		n++
-		rows, err := w.Querier.Query(t.Context(), "EXPLAIN indexes = 1 "+a.query, a.args)
+		plan := ""
+		err := w.Querier.Each(t.Context(), "EXPLAIN indexes = 1 "+a.query, a.args, func(rows driver.Rows) error {
+			var line string
+			err := rows.Scan(&line)
+			plan += line + "\n"
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan := ""
-		for rows.Next() {
-			var line string
-			if err := rows.Scan(&line); err != nil {
-				t.Fatal(err)
-			}
-			plan += line + "\n"
-		}
-		rows.Close()
 		used := false
 		for _, name := range names {
 			used = used || strings.Contains(plan, "Name: "+name)

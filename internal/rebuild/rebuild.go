@@ -102,7 +102,7 @@ func spanned(columns ...string) string {
 }
 
 func (s *Store) clicks(ctx context.Context, p *transform.Past, args ch.Parameters, index, where, by string) error {
-	return s.each(ctx, `SELECT kafka_offset, toUnixTimestamp64Milli(event_time), visitor_id, source, event_id, sequence, event_type, tenant,
+	return s.c.Each(ctx, `SELECT kafka_offset, toUnixTimestamp64Milli(event_time), visitor_id, source, event_id, sequence, event_type, tenant,
 			page_type, channel, platform, region, user_hash, order_id, is_test, is_internal, is_bot
 		FROM fact_events PREWHERE lane = {lane:UInt32} AND epoch < {epoch:UInt64} AND `+index+`
 		WHERE late_class != 'too_late' AND `+where+` LIMIT {most:UInt32} BY `+by, args, func(rows driver.Rows) error {
@@ -145,7 +145,7 @@ func (s *Store) clicks(ctx context.Context, p *transform.Past, args ch.Parameter
 }
 
 func (s *Store) owned(ctx context.Context, p *transform.Past, args ch.Parameters) error {
-	return s.each(ctx, `SELECT DISTINCT order_hash FROM fact_order_events
+	return s.c.Each(ctx, `SELECT DISTINCT order_hash FROM fact_order_events
 		PREWHERE lane = {lane:UInt32} AND epoch < {epoch:UInt64} AND visitor_id IN {visitors:Array(UUID)}
 		WHERE `+spanned("event_time", "received_at", "created_at", "paid_at"), args, func(rows driver.Rows) error {
 		var hash uint64
@@ -162,7 +162,7 @@ func (s *Store) orders(ctx context.Context, p *transform.Past, of ch.Parameters,
 		args[k] = v
 	}
 	ids := map[string]bool{}
-	err := s.each(ctx, `SELECT kafka_offset, toUnixTimestamp64Milli(event_time), toUnixTimestamp64Milli(received_at), order_id, order_hash, order_version, visitor_id,
+	err := s.c.Each(ctx, `SELECT kafka_offset, toUnixTimestamp64Milli(event_time), toUnixTimestamp64Milli(received_at), order_id, order_hash, order_version, visitor_id,
 			multiIf(anonymous_id != '', 1, user_id != '', 2, 0), ifNull(toUnixTimestamp64Milli(created_at), 0), ifNull(toUnixTimestamp64Milli(paid_at), 0),
 			payable_minor, paid_minor, status_rank, tenant, event_type, platform, currency, ship_region, order_type, is_test, is_internal
 		FROM fact_order_events PREWHERE lane = {lane:UInt32} AND epoch < {epoch:UInt64} AND order_hash IN {hashes:Array(UInt64)}
@@ -205,7 +205,7 @@ func (s *Store) orders(ctx context.Context, p *transform.Past, of ch.Parameters,
 }
 
 func (s *Store) sessions(ctx context.Context, p *transform.Past, args ch.Parameters) error {
-	return s.each(ctx, `SELECT DISTINCT session_id, visitor_id, toUnixTimestamp64Milli(start_time), tenant FROM fact_sessions
+	return s.c.Each(ctx, `SELECT DISTINCT session_id, visitor_id, toUnixTimestamp64Milli(start_time), tenant FROM fact_sessions
 		PREWHERE lane = {lane:UInt32} AND visitor_id IN {visitors:Array(UUID)} WHERE `+inSpans("start_time"), args, func(rows driver.Rows) error {
 		var (
 			x           transform.PastSession
@@ -223,19 +223,4 @@ func (s *Store) sessions(ctx context.Context, p *transform.Past, args ch.Paramet
 		p.Sessions = append(p.Sessions, x)
 		return nil
 	})
-}
-
-// each runs a read and calls scan for every row.
-func (s *Store) each(ctx context.Context, query string, args ch.Parameters, scan func(driver.Rows) error) error {
-	rows, err := s.c.Query(ctx, query, args)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

@@ -19,7 +19,7 @@ import (
 
 // Querier reads the store; sink/clickhouse's Client is one.
 type Querier interface {
-	Query(ctx context.Context, query string, args ch.Parameters) (driver.Rows, error)
+	Each(ctx context.Context, query string, args ch.Parameters, scan func(driver.Rows) error) error
 }
 
 // Kafka reads records by position; records.Reader is one.
@@ -135,17 +135,7 @@ func (t *Tracer) days(args ch.Parameters) string {
 
 // each runs a read and calls scan for every row.
 func (t *Tracer) each(ctx context.Context, what, query string, args ch.Parameters, scan func(driver.Rows) error) error {
-	rows, err := t.Store.Query(ctx, query, args)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", what, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return fmt.Errorf("read %s: %w", what, err)
-		}
-	}
-	if err := rows.Err(); err != nil {
+	if err := t.Store.Each(ctx, query, args, scan); err != nil {
 		return fmt.Errorf("read %s: %w", what, err)
 	}
 	return nil

@@ -31,7 +31,7 @@ func (l *laneCheck) detail(ctx context.Context, e *epoch, table schemas.TableID,
 	const ofPlan = " WHERE lane = {lane:UInt32} AND epoch = {epoch:UInt64} AND plan_id = {plan:UUID} AND "
 	var rows []row
 	refused := map[uint32]bool{}
-	err := each(ctx, l.client, `SELECT epoch_row, any(kafka_topic = {orders:String}), any(kafka_offset), count() FROM `+name+ofPlan+`epoch_row < 2147483648
+	err := l.client.Each(ctx, `SELECT epoch_row, any(kafka_topic = {orders:String}), any(kafka_offset), count() FROM `+name+ofPlan+`epoch_row < 2147483648
 		GROUP BY epoch_row ORDER BY epoch_row LIMIT `+fmt.Sprint(rowsNamed), args, func(r driver.Rows) error {
 		var it row
 		var orders uint8
@@ -42,7 +42,7 @@ func (l *laneCheck) detail(ctx context.Context, e *epoch, table schemas.TableID,
 	})
 	if err == nil {
 		args["low"], args["high"] = fmt.Sprint(schemas.RefusedNumber(table, 0)), fmt.Sprint(schemas.RefusedNumber(table, 1<<24-1))
-		err = each(ctx, l.client, `SELECT DISTINCT epoch_row FROM dead_letters`+ofPlan+`epoch_row >= {low:UInt32} AND epoch_row <= {high:UInt32}`, args, func(r driver.Rows) error {
+		err = l.client.Each(ctx, `SELECT DISTINCT epoch_row FROM dead_letters`+ofPlan+`epoch_row >= {low:UInt32} AND epoch_row <= {high:UInt32}`, args, func(r driver.Rows) error {
 			var n uint32
 			err := r.Scan(&n)
 			refused[n&(1<<24-1)] = true

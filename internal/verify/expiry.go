@@ -24,7 +24,7 @@ var expiryRule = regexp.MustCompile(`TTL .*?toIntervalDay\((\d+)\)`)
 // changed it. A table without a TTL is not in the map.
 func (c *checker) readExpiry(ctx context.Context) (map[string]time.Duration, error) {
 	out := map[string]time.Duration{}
-	err := each(ctx, c.client, "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()", nil, func(rows driver.Rows) error {
+	err := c.client.Each(ctx, "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()", nil, func(rows driver.Rows) error {
 		var name, engine string
 		err := rows.Scan(&name, &engine)
 		if m := expiryRule.FindStringSubmatch(engine); m != nil {
@@ -58,7 +58,7 @@ func (c *checker) unknownLanes(ctx context.Context, all []checkpoint.LaneStatus)
 	}
 	for table := range schemas.NumTables {
 		name := schemas.TableName(table)
-		err := each(ctx, c.client, "SELECT lane, count() FROM "+name+" GROUP BY lane", nil, func(rows driver.Rows) error {
+		err := c.client.Each(ctx, "SELECT lane, count() FROM "+name+" GROUP BY lane", nil, func(rows driver.Rows) error {
 			var lane uint32
 			var n uint64
 			if err := rows.Scan(&lane, &n); err != nil {

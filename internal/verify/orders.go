@@ -41,7 +41,7 @@ func (c *checker) orders(ctx context.Context, lanes []*laneCheck) error {
 	array := func(v []string) string { return "[" + strings.Join(v, ",") + "]" }
 	args := ch.Parameters{"lanes": array(ids), "froms": array(froms), "tos": array(tos)}
 	var events, orders uint64
-	err := each(ctx, c.client, "SELECT count(), uniq(tenant, order_id) FROM fact_order_events", nil, func(rows driver.Rows) error { return rows.Scan(&events, &orders) })
+	err := c.client.Each(ctx, "SELECT count(), uniq(tenant, order_id) FROM fact_order_events", nil, func(rows driver.Rows) error { return rows.Scan(&events, &orders) })
 	if err != nil {
 		return fmt.Errorf("count the orders: %w", err)
 	}
@@ -50,7 +50,7 @@ func (c *checker) orders(ctx context.Context, lanes []*laneCheck) error {
 	args["buckets"] = fmt.Sprint(buckets)
 	for b := range buckets {
 		args["bucket"] = fmt.Sprint(b)
-		err := each(ctx, c.client, orderQuery, args, func(rows driver.Rows) error {
+		err := c.client.Each(ctx, orderQuery, args, func(rows driver.Rows) error {
 			f := Finding{Check: "orders", Table: "fact_orders"}
 			var tenant, id string
 			var hashes, want, have uint64

@@ -107,7 +107,7 @@ func (l *laneCheck) sessions(ctx context.Context) error {
 		query = strings.ReplaceAll(query, "/*visitors*/", "visitor_id IN (SELECT visitor_id FROM fact_events WHERE "+in+") AND")
 	}
 	var events uint64
-	err := each(ctx, l.client, "SELECT count() FROM fact_events WHERE "+in, args, func(rows driver.Rows) error { return rows.Scan(&events) })
+	err := l.client.Each(ctx, "SELECT count() FROM fact_events WHERE "+in, args, func(rows driver.Rows) error { return rows.Scan(&events) })
 	if err != nil {
 		return fmt.Errorf("count the events of lane %d: %w", l.Lane.Lane, err)
 	}
@@ -127,7 +127,7 @@ func (l *laneCheck) sessions(ctx context.Context) error {
 
 func (l *laneCheck) sessionBucket(ctx context.Context, query string, args ch.Parameters) error {
 	differ := map[string][]visitor{}
-	err := each(ctx, l.client, query, args, func(rows driver.Rows) error {
+	err := l.client.Each(ctx, query, args, func(rows driver.Rows) error {
 		var class string
 		var n uint64
 		var tuples [][]any
@@ -210,7 +210,7 @@ func (l *laneCheck) sessionFinding(ctx context.Context, class string, v visitor)
 			WHERE lane = {lane:UInt32} AND visitor_id = {visitor:UUID} AND late_class != 'too_late'
 			AND NOT arrayExists(s -> event_time >= s.1 AND event_time <= s.2, (SELECT groupArray((started, ended)) FROM (` + ofVisitor + `) WHERE dead = 0)) ORDER BY event_time LIMIT 8`
 	}
-	if err := each(ctx, l.client, query, args, line); err != nil {
+	if err := l.client.Each(ctx, query, args, line); err != nil {
 		return fmt.Errorf("look at visitor %s: %w", v.id, err)
 	}
 	if len(texts) > 0 {

@@ -10,23 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/storepulse/storepulse/schemas"
-	"github.com/storepulse/storepulse/sink/clickhouse"
 )
-
-// each runs a read and calls scan for every row.
-func each(ctx context.Context, c *clickhouse.Client, query string, args ch.Parameters, scan func(driver.Rows) error) error {
-	rows, err := c.Query(ctx, query, args)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
 
 // parts cuts a chunk so that one query sees a bounded number of rows.
 func parts(chunk []epoch) iter.Seq[[]epoch] {
@@ -75,7 +59,7 @@ func (l *laneCheck) args(from, to uint64) ch.Parameters {
 func (l *laneCheck) stand(ctx context.Context, table schemas.TableID, from, to uint64) (map[link]stat, error) {
 	out := map[link]stat{}
 	name := schemas.TableName(table)
-	err := each(ctx, l.client, `SELECT epoch, plan_id, count(), uniqExact(epoch_row), uniqExact(kafka_topic, kafka_offset), max(epoch_row),
+	err := l.client.Each(ctx, `SELECT epoch, plan_id, count(), uniqExact(epoch_row), uniqExact(kafka_topic, kafka_offset), max(epoch_row),
 			countIf(kafka_topic = {clicks:String}), minIf(kafka_offset, kafka_topic = {clicks:String}), maxIf(kafka_offset, kafka_topic = {clicks:String}),
 			countIf(kafka_topic = {orders:String}), minIf(kafka_offset, kafka_topic = {orders:String}), maxIf(kafka_offset, kafka_topic = {orders:String})
 		FROM `+name+` WHERE lane = {lane:UInt32} AND epoch >= {from:UInt64} AND epoch <= {to:UInt64} AND epoch_row < 2147483648
@@ -100,7 +84,7 @@ type refusals map[link]*[schemas.NumTables]struct{ rows, distinct uint64 }
 
 func (l *laneCheck) refused(ctx context.Context, from, to uint64) (refusals, error) {
 	out := refusals{}
-	err := each(ctx, l.client, `SELECT epoch, plan_id, bitAnd(bitShiftRight(epoch_row, 24), 127) AS t, count(), uniqExact(epoch_row)
+	err := l.client.Each(ctx, `SELECT epoch, plan_id, bitAnd(bitShiftRight(epoch_row, 24), 127) AS t, count(), uniqExact(epoch_row)
 		FROM dead_letters WHERE lane = {lane:UInt32} AND epoch >= {from:UInt64} AND epoch <= {to:UInt64} AND epoch_row >= 2147483648
 		GROUP BY epoch, plan_id, t`, l.args(from, to), func(rows driver.Rows) error {
 		var at link
@@ -245,7 +229,7 @@ func (l *laneCheck) strays(ctx context.Context) error {
 	}
 	found := map[schemas.TableID]map[link]uint64{}
 	for table := range schemas.NumTables {
-		err := each(ctx, l.client, `SELECT epoch, plan_id, count() FROM `+schemas.TableName(table)+`
+		err := l.client.Each(ctx, `SELECT epoch, plan_id, count() FROM `+schemas.TableName(table)+`
 			WHERE lane = {lane:UInt32} AND epoch > {from:UInt64} GROUP BY epoch, plan_id ORDER BY epoch LIMIT 1000`, l.args(l.head.Epoch, 0), func(rows driver.Rows) error {
 			var at link
 			var plan uuid.UUID

@@ -175,7 +175,7 @@ func (l *laneCheck) glance(ctx context.Context, chunk []epoch) error {
 		return nil
 	}
 	stands := map[place]sum{}
-	err := each(ctx, l.client, strings.Join(tables, " UNION ALL "), l.args(chunk[0].number(), chunk[len(chunk)-1].number()), func(rows driver.Rows) error {
+	err := l.client.Each(ctx, strings.Join(tables, " UNION ALL "), l.args(chunk[0].number(), chunk[len(chunk)-1].number()), func(rows driver.Rows) error {
 		var p place
 		var plan uuid.UUID
 		var s sum

@@ -17,6 +17,21 @@ func (c *Client) Query(ctx context.Context, query string, args ch.Parameters) (d
 	return rows, c.redact(err)
 }
 
+// Each runs a small read and calls scan for every row.
+func (c *Client) Each(ctx context.Context, query string, args ch.Parameters, scan func(driver.Rows) error) error {
+	rows, err := c.Query(ctx, query, args)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return c.redact(rows.Err())
+}
+
 // Exec runs a statement that gives no rows.
 func (c *Client) Exec(ctx context.Context, query string, args ch.Parameters) error {
 	return c.redact(c.conn.Exec(ch.Context(ctx, ch.WithParameters(args)), query))
