@@ -144,6 +144,9 @@ func (w *waits) read(r *reader) {
 			}
 			list = append(list, x)
 		}
+		if len(list) == 0 {
+			r.fail(errValue) // nobody waits for nothing
+		}
 		if r.err != nil {
 			return
 		}
