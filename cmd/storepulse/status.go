@@ -13,7 +13,6 @@ import (
 
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/internal/config"
-	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/verify"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
@@ -28,29 +27,9 @@ func newStatus(s *shared) *cobra.Command {
 agree over the last 1,000 epochs of each. verify compares everything.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config()
-			if err != nil {
-				return err
-			}
-			if dataDir != "" {
-				detach, err := attachClickHouse(cmd.Context(), s.err, dataDir, &cfg)
-				if err != nil {
-					return err
-				}
-				defer detach()
-			}
-			client, err := clickhouse.New(cfg.ClickHouse(), obs.NewLogger(s.err, cfg.Log), prometheus.NewRegistry())
-			if err != nil {
-				return err
-			}
-			defer func() { _ = client.Close() }()
-			if err := client.Ping(cmd.Context()); err != nil {
-				return err
-			}
-			if err := client.CheckSchema(cmd.Context()); err != nil {
-				return err
-			}
-			return status(cmd.Context(), s.out, cfg, client)
+			return audited(cmd, s, dataDir, func(cfg config.Config, client *clickhouse.Client) error {
+				return status(cmd.Context(), s.out, cfg, client)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")

@@ -87,7 +87,8 @@ func (r *run) drain(context.Context, Fault) (time.Time, error) {
 }
 
 // drainOnce runs `storepulse run --drain`. Other faults may meet it: a drain
-// that could not begin, or did not end in time, is begun again.
+// that could not begin, or did not end in time, is begun again after a second,
+// as a supervisor would.
 func (r *run) drainOnce(within time.Duration) error {
 	for begun := time.Now(); ; time.Sleep(time.Second) {
 		w, err := r.workers.launch("run", "--drain", "--within", within.String())

@@ -81,7 +81,7 @@ func (f *feed) deliver(ctx context.Context, w *produce.Writer, batch []gen.Event
 			return fmt.Errorf("the feed's last batch was never acknowledged: %w", err)
 		}
 		f.retries.Add(1)
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond) // the brokers are at fault just now: no hurry helps them
 	}
 	f.sent.Add(int64(len(batch)))
 	f.mu.Lock()

@@ -92,7 +92,7 @@ func (c *workers) watch(w *worker) {
 		c.found(fmt.Errorf("%s ended by itself: %w\n%s", w.name, w.err, w.tail(40)))
 		return
 	}
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // a supervisor's pause between two starts
 	c.mu.Lock()
 	c.mu.refused++
 	closed = c.mu.closed
