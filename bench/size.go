@@ -81,6 +81,9 @@ func (z *size) run(ctx context.Context) error {
 		return errors.Join(err, first.failure())
 	}
 
+	if err := z.settle(ctx); err != nil {
+		return err
+	}
 	// Something keeps coming on every lane while workers come and go.
 	more := s
 	more.n = math.MaxInt
@@ -96,6 +99,24 @@ func (z *size) run(ctx context.Context) error {
 	err = z.phases(ctx, first)
 	stop()
 	return errors.Join(err, feed.Wait())
+}
+
+// settle waits until the engine has merged what the filling left behind: ten
+// million rows in a minute are not what the workers' moves are measured under,
+// and the engine shares their processors.
+func (z *size) settle(ctx context.Context) error {
+	z.progress("size: waiting for the engine's merges")
+	var quietSince time.Time
+	return z.until(ctx, 5*time.Minute, "the engine has no merges for 5 s", func() (bool, error) {
+		var merges uint64
+		if err := z.db.QueryRow(ctx, `SELECT count() FROM system.merges`).Scan(&merges); err != nil {
+			return false, err
+		}
+		if merges > 0 || quietSince.IsZero() {
+			quietSince = time.Now()
+		}
+		return time.Since(quietSince) > 5*time.Second, nil
+	})
 }
 
 // consumed is how far the lanes' finished or planned epochs reach.

@@ -49,6 +49,11 @@ func (z *size) phases(ctx context.Context, w *sizeWorker) error {
 // snapshots waits for a round of snapshots of every lane.
 func (z *size) snapshots(ctx context.Context, w *sizeWorker) error {
 	z.progress("size: snapshots of every lane")
+	together, err := apart(w.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	defer together()
 	count := func() (*dto.Histogram, map[string]*dto.MetricFamily, error) {
 		families, err := w.scrape(ctx)
 		if err != nil {
@@ -85,7 +90,7 @@ func (z *size) snapshots(ctx context.Context, w *sizeWorker) error {
 		state += m.GetGauge().GetValue()
 	}
 	resident := families["process_resident_memory_bytes"].GetMetric()[0].GetGauge().GetValue()
-	z.add("size_snapshot_pause_ms", mean*1000, fmt.Sprintf("mean %.0f ms, %d of %d at most 100 ms; %d lanes under load, %d sessions of %d events",
+	z.add("size_snapshot_pause_ms", mean*1000, fmt.Sprintf("mean %.0f ms, %d of %d at most 100 ms; %d lanes under load, %d sessions of %d events; worker on one processor, engine, broker and producer on the others",
 		mean*1000, below, n, z.lanes, z.sessions, sessionEvents))
 	z.report.results = append(z.report.results, result{
 		Stage: "size_memory", Bytes: resident, Sessions: z.sessions,

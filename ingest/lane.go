@@ -133,7 +133,10 @@ func (l *Lane) seek(from schemas.Positions) error {
 		return errLaneClosed
 	}
 	now := time.Now()
-	l.position, l.lastCut, l.lastIdle, l.stop = from, now, now, cancel
+	l.position, l.lastIdle, l.stop = from, now, cancel
+	// A lane that comes to a new owner has waited long enough: its first epoch
+	// takes what there is.
+	l.lastCut = now.Add(-l.client.Interval())
 	l.reached = [schemas.NumTopics]int64{}
 	for t := range schemas.NumTopics {
 		q := &l.mu.queues[t]

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -72,7 +73,7 @@ func newStack(cfg config.Config, log *slog.Logger) (*stack, error) {
 		},
 		Vocabulary: voc, Register: register, Decoder: func() pipeline.Decoder { return schemas.NewDecoder(voc) },
 		Log: log.With("part", "pipeline"), Now: time.Now, Sleep: sleep, Random: random,
-		Spawn: func(f func()) { s.snaps.Go(f) }, Metrics: pipeline.NewMetrics(s.reg, time.Now),
+		Packers: pipeline.NewPackers(runtime.GOMAXPROCS(0)), Spawn: func(f func()) { s.snaps.Go(f) }, Metrics: pipeline.NewMetrics(s.reg, time.Now),
 	})
 	s.watch = verify.NewWatch(checkpoint.NewStore(s.store, cfg.Pipeline.ID), s.store, cfg.ClickHouse().Topics, s.worker.Lanes, log.With("part", "verify"), s.reg)
 	s.server = obs.NewServer(cfg.HTTP, log.With("part", "http"), s.reg, s.worker.Ready)

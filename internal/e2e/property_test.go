@@ -156,7 +156,7 @@ func runLane(t *testing.T, id uint32, cfg config.Config, source pipeline.Source,
 			Differs: func(pipeline.Engine) bool { return false }, Adopt: func(pipeline.Engine) {},
 		},
 		Vocabulary: voc, Register: register, Decoder: func() pipeline.Decoder { return schemas.NewDecoder(voc) },
-		Log: log, Now: time.Now, Random: rng.Uint32, Spawn: func(f func()) { f() },
+		Log: log, Now: time.Now, Random: rng.Uint32, Packers: pipeline.NewPackers(1), Spawn: func(f func()) { f() },
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			timer := time.NewTimer(d)
 			defer timer.Stop()

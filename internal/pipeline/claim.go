@@ -81,8 +81,11 @@ func (l *Lane) recover(ctx context.Context) error {
 	if head == nil {
 		l.state, l.pos = l.deps.Rules.New(), start
 		l.log.Info("lane starts", "from", start)
-		// The session settings of the first epochs are found here again.
-		return l.saveSnapshot(ctx)
+		// The session settings of the first epochs are found here again. It costs
+		// nothing, so the lane keeps its own place in the interval.
+		err := l.saveSnapshot(ctx)
+		l.snap.at = began.Add(-l.share(l.cfg.SnapshotEvery))
+		return err
 	}
 	if err := l.sameTopic(head, end); err != nil {
 		return err

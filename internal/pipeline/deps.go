@@ -112,6 +112,7 @@ type Deps struct {
 	Now        func() time.Time
 	Sleep      func(ctx context.Context, d time.Duration) error
 	Random     func() uint32 // drawn per claim; must be really random
+	Packers    *Packers      // shared by the lanes of the worker
 	Spawn      func(func())  // runs a snapshot's compression and insert beside the lane
 	Metrics    *Metrics
 }

@@ -298,7 +298,7 @@ func (p *proc) newLane() *Lane {
 			}
 			return nil
 		},
-		Random: w.r.Uint32, Spawn: func(f func()) { f() },
+		Random: w.r.Uint32, Packers: NewPackers(1), Spawn: func(f func()) { f() },
 	})
 }
 

@@ -2,14 +2,9 @@ package pipeline
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/klauspost/compress/zstd"
-	"github.com/zeebo/xxh3"
 
 	"github.com/storepulse/storepulse/internal/checkpoint"
 )
@@ -18,7 +13,6 @@ import (
 // One snapshot is under way at a time, beside the lane.
 type snapshotter struct {
 	ref    checkpoint.SnapshotRef // acknowledged, as the lane's goroutine knows it
-	buf    []byte
 	busy   sync.WaitGroup
 	active bool
 	at     time.Time // last start
@@ -68,22 +62,30 @@ func (s *snapshotter) wait() {
 }
 
 // startSnapshot stops the lane only for writing its state into memory;
-// compression and insert run beside it.
+// compression and insert run beside it. It does nothing while other lanes of
+// the worker save theirs: the lane asks again after its next epoch.
 func (l *Lane) startSnapshot(ctx context.Context) {
-	_ = l.saveBeside(ctx, l.deps.Spawn)
+	if p := l.deps.Packers.tryTake(); p != nil {
+		_ = l.saveBeside(ctx, p, l.deps.Spawn)
+	}
 }
 
-// saveSnapshot is startSnapshot for a lane that has nothing else to do.
+// saveSnapshot is startSnapshot for a lane that has nothing else to do: it
+// waits for its turn.
 func (l *Lane) saveSnapshot(ctx context.Context) error {
-	return *l.saveBeside(ctx, func(f func()) { f() })
+	p, err := l.deps.Packers.take(ctx)
+	if err != nil {
+		return fmt.Errorf("wait for the snapshots of other lanes: %w", err)
+	}
+	return *l.saveBeside(ctx, p, func(f func()) { f() })
 }
 
 // saveBeside gives where the outcome will stand once spawn has run its function.
-func (l *Lane) saveBeside(ctx context.Context, spawn func(func())) *error {
+func (l *Lane) saveBeside(ctx context.Context, p *packer, spawn func(func())) *error {
 	s := &l.snap
 	began := l.deps.Now()
-	s.buf = l.state.Snapshot(s.buf[:0])
-	l.deps.Metrics.snapshotPause(l.deps.Now().Sub(began), len(s.buf))
+	p.state = l.state.Snapshot(p.state[:0])
+	l.deps.Metrics.snapshotPause(l.deps.Now().Sub(began), len(p.state))
 	s.at, s.active, s.records = began, true, 0
 	s.mu.Lock()
 	s.mu.done = false
@@ -96,7 +98,8 @@ func (l *Lane) saveBeside(ctx context.Context, spawn func(func())) *error {
 	var failed error
 	spawn(func() {
 		defer s.busy.Done()
-		snap.Body = pack(s.buf)
+		defer l.deps.Packers.give(p)
+		snap.Body = p.pack()
 		err := l.deps.Ledger.SaveSnapshot(ctx, snap)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -110,37 +113,4 @@ func (l *Lane) saveBeside(ctx context.Context, spawn func(func())) *error {
 		s.mu.acked = snap.SnapshotRef
 	})
 	return &failed
-}
-
-// Stored form of a snapshot: 4 bytes "SPS1", 8 bytes xxh3-64 of what follows
-// (big-endian), then the transform's snapshot compressed with zstd.
-const packMagic = "SPS1"
-
-func pack(state []byte) []byte {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
-	if err != nil {
-		panic("BUG: zstd: " + err.Error())
-	}
-	out := enc.EncodeAll(state, make([]byte, 12, 12+len(state)/2)) // hashes do not get smaller
-	copy(out, packMagic)
-	binary.BigEndian.PutUint64(out[4:], xxh3.Hash(out[12:]))
-	return out
-}
-
-// maxSnapshot bounds what a damaged length could make us allocate.
-const maxSnapshot = 4 << 30
-
-func unpack(body []byte) ([]byte, error) {
-	if len(body) < 12 || string(body[:4]) != packMagic {
-		return nil, errors.New("not a snapshot of this program")
-	}
-	if binary.BigEndian.Uint64(body[4:]) != xxh3.Hash(body[12:]) {
-		return nil, errors.New("checksum differs")
-	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxSnapshot))
-	if err != nil {
-		return nil, fmt.Errorf("zstd: %w", err)
-	}
-	defer dec.Close()
-	return dec.DecodeAll(body[12:], nil)
 }

@@ -136,7 +136,7 @@ func (s *shop) drain() {
 			Differs: func(pipeline.Engine) bool { return false }, Adopt: func(pipeline.Engine) {},
 		},
 		Vocabulary: voc, Register: register, Decoder: func() pipeline.Decoder { return schemas.NewDecoder(voc) },
-		Log: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Uint32, Spawn: func(f func()) { f() },
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Uint32, Packers: pipeline.NewPackers(1), Spawn: func(f func()) { f() },
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			timer := time.NewTimer(d)
 			defer timer.Stop()
