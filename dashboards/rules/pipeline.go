@@ -1,0 +1,114 @@
+package rules
+
+import "fmt"
+
+// pipeline: A-PL-01 to 08, 11 to 13.
+func pipeline(o Options) []Rule {
+	var out []Rule
+	add := func(a alert) {
+		a.family, a.dashboard = "pipeline", "storepulse-d12"
+		out = append(out, a.rule(o))
+	}
+	const lag = "max by (topic) (ecom_kafka_consumer_lag_seconds)"
+	behind := alert{
+		id: "A-PL-01", name: "ConsumerLagHigh", hold: "5m",
+		summary:     "The workers are {{ $value | humanizeDuration }} behind in topic {{ $labels.topic }}",
+		description: "Age of the oldest record that no finished epoch has read.", current: "{{ $value | humanizeDuration }}",
+	}
+	behind.severity, behind.expr, behind.base = "warning", lag+" > 120", "at most 2 minutes"
+	add(behind)
+	behind.severity, behind.base = "critical", "at most 10 minutes, and not growing for a quarter of an hour"
+	behind.expr = fmt.Sprintf("%s > 600 or %s > 120 and max by (topic) (min_over_time(deriv(ecom_kafka_consumer_lag_seconds[5m])[15m:1m])) > 0", lag, lag)
+	add(behind)
+
+	arriving := "on () (sum(rate(ecom_kafka_fetched_records_total[5m])) > 0 or max(ecom_kafka_consumer_lag_messages) > 0)"
+	add(alert{
+		id: "A-PL-02", name: "PipelineStale", severity: "critical", hold: "3m",
+		expr:        "time() - min(ecom_complete_until_timestamp_seconds) > 300 + 120 and " + arriving,
+		summary:     "The numbers stand still: complete only until {{ $value | humanizeDuration }} ago",
+		description: "Events arrive or wait, and the facts are not complete for the last seven minutes: five, and the two that events may be out of order. Business alerts are silenced meanwhile.",
+		current:     "{{ $value | humanizeDuration }}", base: "at most 7 minutes",
+	})
+
+	letters := "sum by (topic) (increase(ecom_events_dead_letter_total[10m]))"
+	read := "sum by (topic) (increase(ecom_pipeline_records_total[10m]))"
+	enough := fmt.Sprintf("(%s >= 1000 or %s >= 20)", read, letters)
+	set := alert{
+		id: "A-PL-03", name: "DeadLetterRate", hold: "10m", sample: "{{ with printf `sum(increase(ecom_pipeline_records_total{topic=\"%s\"}[10m]))` $labels.topic | query }}{{ . | first | value | humanize }}{{ end }} records",
+		summary: "{{ $value | humanizePercentage }} of the records of {{ $labels.topic }} are set aside", current: "{{ $value | humanizePercentage }}",
+		description: "Dead letters against records read in 10 minutes. `storepulse deadletters list` has them by cause.",
+	}
+	set.severity, set.expr, set.base = "warning", fmt.Sprintf("%s / (%s > 0) >= 0.005 and %s", letters, read, enough), "below 0.5 %"
+	add(set)
+	set.severity, set.expr, set.base = "critical", fmt.Sprintf("%s / (%s > 0) >= 0.05 and %s", letters, read, enough), "below 5 %"
+	add(set)
+	add(alert{
+		id: "A-PL-03", name: "DeadLetterRate", severity: "critical", hold: "0s", labels: map[string]string{"trouble": "new_reason"}, current: "{{ $value | humanize }} letters in 5 minutes", base: "none in the seven days before",
+		expr:        "sum by (topic, reason) (increase(ecom_events_dead_letter_total[5m])) >= 100 unless sum by (topic, reason) (increase(ecom_events_dead_letter_total[7d] offset 10m)) > 0",
+		summary:     "Dead letters {{ $labels.reason }} are new to topic {{ $labels.topic }}",
+		description: "A hundred or more in five minutes for a reason that the topic did not have for seven days: a producer has changed.",
+	})
+
+	events := "sum by (topic) (increase(ecom_events_ingested_total[30m]))"
+	late := func(class string) string {
+		return fmt.Sprintf("sum by (topic) (increase(ecom_events_late_total{class=%q}[30m])) / (%s >= 1000)", class, events)
+	}
+	add(alert{
+		id: "A-PL-04", name: "LateEventRate", severity: "warning", hold: "15m", current: "{{ $value | humanizePercentage }}", base: "late below 5 %, too late below 0.1 %",
+		expr:        late("late") + " >= 0.05 or " + late("too_late") + " >= 0.001",
+		summary:     "{{ $value | humanizePercentage }} of the events of {{ $labels.topic }} come late",
+		description: "Late events miss the counters; their sessions are rebuilt in ClickHouse within 72 hours, and not beyond.",
+	})
+	copies := "sum by (topic) (increase(ecom_events_duplicate_total[%s]))"
+	all := "sum by (topic) (increase(ecom_events_ingested_total[%s]))"
+	add(alert{
+		id: "A-PL-05", name: "DuplicateRate", severity: "warning", hold: "15m", current: "{{ $value | humanizePercentage }}", base: "below 5 %, and three times that of seven days",
+		expr: fmt.Sprintf("%s / (%s >= 1000) >= 0.05 and %s / %s >= 3 * %s / (%s > 0)",
+			fmt.Sprintf(copies, "30m"), fmt.Sprintf(all, "30m"), fmt.Sprintf(copies, "30m"), fmt.Sprintf(all, "30m"), fmt.Sprintf(copies, "7d"), fmt.Sprintf(all, "7d")),
+		summary:     "{{ $value | humanizePercentage }} of the events of {{ $labels.topic }} are copies",
+		description: "Copies are dropped, whatever their number; somebody sends everything again.",
+	})
+	add(alert{
+		id: "A-PL-06", name: "WatermarkStalled", severity: "critical", hold: "5m", current: "{{ $value | humanizeDuration }}", base: "at most 15 minutes",
+		expr:        "max by (topic, partition) (ecom_watermark_delay_seconds) > 900 and " + arriving,
+		summary:     "The watermark of lane {{ $labels.partition }} stands {{ $value | humanizeDuration }} behind",
+		description: "Sessions do not close and the lane's numbers do not move on, although events arrive.",
+	})
+	add(alert{
+		id: "A-PL-07", name: "ClickHouseInsertFailing", severity: "critical", hold: "3m", current: "{{ $value | humanize }}", base: "no failure while rows wait; at most 150 parts",
+		expr:        "sum(increase(ecom_clickhouse_insert_failures_total[5m])) > 0 and on () max(ecom_kafka_consumer_lag_seconds) > 120 or max(ecom_clickhouse_parts_max) > 150",
+		summary:     "ClickHouse does not take what the workers write",
+		description: "Inserts fail and rows wait for over two minutes, or merges cannot keep up with the parts. Nothing is lost: Kafka keeps it.",
+	})
+	add(alert{
+		id: "A-PL-08", name: "ReconciliationMismatch", severity: "critical", hold: "0s", current: "{{ $value | humanize }} events", base: "0",
+		expr:        "max by (topic) (ecom_ledger_imbalance_events) > 0",
+		summary:     "Ledger and tables differ by {{ $value | humanize }} events of {{ $labels.topic }}",
+		description: "Rows are missing, double or under a plan that nobody carried out. `storepulse verify` names the epochs.",
+	})
+	add(alert{
+		id: "A-PL-11", name: "DeadMansSwitch", severity: "info", hold: "0s", expr: "vector(1)",
+		summary:     "Alerts work",
+		description: "Always fires. Whoever receives it pages when it stays away.",
+	})
+	down := alert{id: "A-PL-12", name: "WorkerDown", hold: "2m", description: "The lanes of a worker that is gone move to the others after the session timeout."}
+	down.severity, down.expr, down.current = "critical", `count(up{job="storepulse"} == 1) < count(up{job="storepulse"}) - 1 or absent(up{job="storepulse"} == 1)`, "{{ $value }} workers answer"
+	down.summary = "More than one worker is down, or none is left"
+	add(down)
+	down.severity, down.expr, down.current = "warning", `up{job="storepulse"} == 0`, "{{ $labels.instance }} does not answer"
+	down.summary = "Worker {{ $labels.instance }} is down"
+	add(down)
+	down.labels = map[string]string{"trouble": "restarts"}
+	down.expr, down.current, down.hold = `changes(process_start_time_seconds{job="storepulse"}[15m]) > 3`, "{{ $value }} starts in 15 minutes", "0s"
+	down.summary = "Worker {{ $labels.instance }} starts again and again"
+	add(down)
+	grown := alert{id: "A-PL-13", name: "SessionStateGrowth", severity: "warning", hold: "10m", description: "Identities that change with every event, a watermark that stands, or more traffic than the memory was planned for."}
+	grown.expr = "sum(ecom_sessions_open) >= 1000 and sum(ecom_sessions_open) >= 3 * quantile(0.5, " + weeks("ecom:sessions_open") + ")"
+	grown.summary, grown.current, grown.base = "Three times as many sessions are open as usual", "{{ $value | humanize }} sessions", "the median of the last four weeks"
+	add(grown)
+	grown.labels = map[string]string{"trouble": "memory"}
+	grown.expr = "sum by (instance) (ecom_state_bytes) >= on (instance) (0.8 * (go_gc_gomemlimit_bytes < 1e18))"
+	grown.summary, grown.current, grown.base = "The state of {{ $labels.instance }} takes 80 % of its memory", "{{ $value | humanize1024 }}B", "GOMEMLIMIT"
+	add(grown)
+	return out
+}
