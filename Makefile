@@ -15,10 +15,10 @@ SOAK_SCENARIO ?= faults
 SOAK_NODES ?= 3
 FUZZ ?= .
 KAFKA_ADDR := 127.0.0.1:19092
-# What test-kafka runs, and a test that is only the body of another one's process.
-ELSEWHERE := ^TestParentProcess$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
+# What test-kafka and test-eyes run, and a test that is only the body of another one's process.
+ELSEWHERE := ^TestParentProcess$$|^TestChecks$$|^TestAlerts$$|^TestRoutes$$|^TestInhibition$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
 
-.PHONY: help demo build test test-race test-kafka soak lint bench fuzz generate kafka kafka-start kafka-stop clean
+.PHONY: help demo build test test-race test-kafka test-eyes promtools soak lint bench fuzz generate kafka kafka-start kafka-stop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts 
 	{ $(GO) test -json -count=1 -timeout 10m ./ingest/... ; \
 	  $(GO) test -json -count=1 -timeout 15m -run 'TestKill9|TestBadRecords|TestRefusals|TestTopicCreatedAgain|TestVerify|TestJudge|TestStorms|TestRetentionAte|TestTheLedgerIs|TestTheGroup|TestTheToken|TestSnapshotsDamaged|TestRowsLost|TestClickHouseRestored|TestALateInsert|TestAZombie|TestTwoOwners|TestReplay|TestRefusedRows|TestTrace' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
+test-eyes: promtools ## rules and alerts on promtool and a real Alertmanager
+	CI=true $(GO) test -json -count=1 -timeout 10m ./dashboards/... | $(GO) run ./internal/tools/testsum
+
+promtools: ## prometheus, promtool, Alertmanager and amtool into build/promtools, from the distribution's packages
+	@tools/promtools.sh
+
 soak: build kafka ## workers, Kafka and engine under faults, then the verdict (SOAK=60m SOAK_SEED=7 SOAK_NODES=1 SOAK_SCENARIO=outage)
 	$(GO) build -o bin/soak ./internal/tools/soak
 	bin/soak -for '$(SOAK)' -seed '$(SOAK_SEED)' -scenario '$(SOAK_SCENARIO)' -nodes '$(SOAK_NODES)' $(SOAK_FLAGS)
@@ -58,8 +64,9 @@ bench: ## CPU-seconds per million events, stage by stage; also in build/bench.js
 fuzz: ## every fuzz target for FUZZTIME each (FUZZ=RecordBatch FUZZTIME=10000000x)
 	@tools/fuzz.sh '$(FUZZ)' '$(FUZZTIME)'
 
-generate: ## files made from Go: docs/metrics.md from the register of metrics
+generate: ## files made from Go: docs/metrics.md, and what lies in dashboards/generated
 	$(GO) test ./sink/prom -run '^TestMetricsPage$$' -update
+	$(GO) test ./dashboards/... -run UpToDate -update
 
 kafka: build/kafka/libs ## a real Kafka for test-kafka, downloaded once with Maven
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Prometheus, promtool, Alertmanager and amtool for tests, out of the
 # distribution's packages: downloaded with apt and unpacked into
-# build/promtools. Nothing is installed, no service is started.
+# build/promtools. No service is started. Debian's Alertmanager reads its default
+# templates from /usr/share/prometheus/alertmanager and nowhere else: they are
+# put there, which needs root; or install prometheus-alertmanager beforehand.
 #
 #   promtools.sh            unpack them unless they are there; print the folder
 set -euo pipefail
@@ -10,7 +12,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bin=$root/build/promtools/bin
 tools=(prometheus promtool prometheus-alertmanager amtool)
 
+templates=/usr/share/prometheus/alertmanager
+
 complete() {
+	[ -f "$templates/default.tmpl" ] || return 1
 	for t in "${tools[@]}"; do [ -x "$bin/$t" ] || return 1; done
 }
 
@@ -34,5 +39,11 @@ fetch || { apt-get -q update >&2 && fetch; } || {
 mkdir -p unpacked "$bin"
 for deb in ./*.deb; do dpkg -x "$deb" unpacked; done
 for t in "${tools[@]}"; do install -m 755 "unpacked/usr/bin/$t" "$bin/$t"; done
+if [ ! -f "$templates/default.tmpl" ]; then
+	mkdir -p "$templates" && cp -r "unpacked$templates/." "$templates/" || {
+		echo "promtools: cannot write $templates: run as root, or apt-get install prometheus-alertmanager first" >&2
+		exit 1
+	}
+fi
 complete || { echo "promtools: the packages lack one of: ${tools[*]}" >&2; exit 1; }
 echo "$bin"

@@ -1,0 +1,180 @@
+package rules
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+// tool finds a program of `make promtools`; CI has them.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs("../../build/promtools/bin/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is missing: run `make promtools`", name)
+		}
+		t.Skipf("%s is missing: run `make promtools`", name)
+	}
+	return path
+}
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out.String())
+	}
+	return out.String()
+}
+
+// write puts the generated files below a folder of the test.
+func write(t *testing.T) string {
+	t.Helper()
+	files, err := Files(DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, b := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestChecks(t *testing.T) {
+	dir := write(t)
+	run(t, "promtool", "check", "rules", filepath.Join(dir, "prometheus/rules/recording.yml"), filepath.Join(dir, "prometheus/rules/business.yml"), filepath.Join(dir, "prometheus/rules/pipeline.yml"))
+	run(t, "promtool", "check", "config", filepath.Join(dir, "prometheus/prometheus.yml"))
+	run(t, "amtool", "check-config", filepath.Join(dir, "alertmanager/alertmanager.yml"))
+}
+
+// scene is a story told to the rules: series that stand or grow for so many
+// minutes, and which alerts of one id fire then, written as severity and what
+// else tells them apart.
+type scene struct {
+	id, name string
+	minutes  int
+	series   []string // `name{labels} values` in promtool's notation, a value a minute
+	fires    []string
+	thin     bool // "insufficient data" is said
+}
+
+// TestAlerts: each alert fires, stays silent just below its limit, and does not
+// speak of a sample that is too small.
+func TestAlerts(t *testing.T) {
+	dir := write(t)
+	type sample struct {
+		Labels string  `yaml:"labels"`
+		Value  float64 `yaml:"value"`
+	}
+	type query struct {
+		Expr     string   `yaml:"expr"`
+		EvalTime string   `yaml:"eval_time"`
+		Samples  []sample `yaml:"exp_samples"`
+	}
+	type series struct {
+		Series string `yaml:"series"`
+		Values string `yaml:"values"`
+	}
+	type unit struct {
+		Name     string   `yaml:"name"`
+		Interval string   `yaml:"interval"`
+		Series   []series `yaml:"input_series"`
+		Queries  []query  `yaml:"promql_expr_test"`
+	}
+	type suite struct {
+		Rules    []string `yaml:"rule_files"`
+		Interval string   `yaml:"evaluation_interval"`
+		Order    []string `yaml:"group_eval_order"`
+		Tests    []unit   `yaml:"tests"`
+	}
+	o := DefaultOptions()
+	suites := map[string]*suite{}
+	of := func(s scene) *suite {
+		name := s.id[:5] // the family
+		if f := suites[name]; f != nil {
+			return f
+		}
+		f := &suite{Interval: "1m"}
+		groups := append(Recording(), Business(o)...)
+		files := []string{"recording", "business"}
+		if name == "A-PL-" {
+			groups, files = Pipeline(o), []string{"pipeline"}
+		}
+		for _, file := range files {
+			f.Rules = append(f.Rules, filepath.Join(dir, "prometheus/rules", file+".yml"))
+		}
+		for _, g := range groups {
+			f.Order = append(f.Order, g.Name)
+		}
+		suites[name] = f
+		return f
+	}
+	tested := map[string]int{}
+	for _, s := range scenes() {
+		tested[s.id]++
+		u := unit{Name: s.id + " " + s.name, Interval: "1m"}
+		for _, line := range s.series {
+			at := strings.LastIndex(line, "} ")
+			if at < 0 {
+				t.Fatalf("%s %s: %q has no values", s.id, s.name, line)
+			}
+			u.Series = append(u.Series, series{Series: line[:at+1], Values: line[at+2:]})
+		}
+		q := query{Expr: fmt.Sprintf(`count by (severity, window, slice, step, topic, trouble, reason, instance, partition) (ALERTS{alertstate="firing",alert_id=%q})`, s.id), EvalTime: fmt.Sprintf("%dm", s.minutes)}
+		for _, f := range s.fires {
+			q.Samples = append(q.Samples, sample{Labels: "{" + f + "}", Value: 1})
+		}
+		thin := query{Expr: fmt.Sprintf(`max(ecom:insufficient_data{alert_id=%q})`, s.id), EvalTime: q.EvalTime}
+		if s.thin {
+			thin.Samples = []sample{{Labels: "{}", Value: 1}}
+		}
+		u.Queries = []query{q}
+		if s.thin {
+			u.Queries = append(u.Queries, thin)
+		}
+		f := of(s)
+		f.Tests = append(f.Tests, u)
+	}
+	for _, groups := range [][]Group{Business(o), Pipeline(o)} {
+		for _, g := range groups {
+			for _, r := range g.Rules {
+				if tested[r.Labels["alert_id"]] < 2 && r.Labels["alert_id"] != "A-PL-11" {
+					t.Errorf("%s has %d scenes, it needs one that fires and one just below", r.Labels["alert_id"], tested[r.Labels["alert_id"]])
+				}
+			}
+		}
+	}
+	for name, f := range suites {
+		t.Run(strings.Trim(name, "-"), func(t *testing.T) {
+			t.Parallel()
+			b, err := yaml.Marshal(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, name+"test.yml")
+			if err := os.WriteFile(path, b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			run(t, "promtool", "test", "rules", path)
+		})
+	}
+}
