@@ -28,6 +28,8 @@ require (
 	golang.org/x/term v0.47.0
 )
 
+require github.com/grafana/grafana-foundation-sdk/go v0.0.12 // indirect
+
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
 	github.com/Shopify/toxiproxy/v2 v2.5.0 // indirect

@@ -1,0 +1,118 @@
+package dashboards
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// funnel is D04: how far sessions come, and where they are lost.
+func funnel() board {
+	pc := filter("platform", "channel")
+	reach := func(s schemas.Stage, over string) string {
+		return fmt.Sprintf(`sum(increase(ecom_session_stage_total{stage=%q,%s}[%s]))`, schemas.StageNames[s], pc, over)
+	}
+	var stages, steps []target
+	var reached, lost []string
+	for s := schemas.StageVisit; s <= schemas.StagePay; s++ {
+		name := schemas.StageNames[s]
+		stages = append(stages, target{legend: name, promql: reach(s, "$__range")})
+		reached = append(reached, fmt.Sprintf("countIf(indexOf(['%s'], toString(max_stage)) >= %d) AS %s", strings.Join(schemas.StageNames[1:], "', '"), s, name))
+		if s < schemas.StagePay {
+			next := schemas.StageNames[s+1]
+			steps = append(steps, target{legend: name + " → " + next, promql: reach(s+1, "30m") + " / (" + reach(s, "30m") + " > 0)"})
+			lost = append(lost, share(next, name)+" AS to_"+next)
+		}
+	}
+	by := func(dimension string) string {
+		return fmt.Sprintf("SELECT %[1]s, visit AS sessions, %[2]s FROM (%[3]s) ORDER BY sessions DESC", dimension, strings.Join(lost, ", "),
+			sessions(dimension+", "+strings.Join(reached, ", "), "GROUP BY "+dimension))
+	}
+	return board{
+		uid: "storepulse-d04", file: "d04-funnel", title: "D04 Funnel and conversion", from: "now-24h", next: []string{"storepulse-d02", "storepulse-d03", "storepulse-d01", "storepulse-d12"},
+		about: "Reach of the funnel by sessions: who paid has been everywhere before. A purchase without a cart has skipped it.",
+		rows: []row{
+			{"How many sessions get how far?", []panel{
+				{
+					kind: asBars, title: "Reach of the stages", unit: "short", span: 12, runbook: "a-cvr-02",
+					description: "FUN-03 in the time range, counted when a session is first seen at a stage.",
+					targets:     stages,
+				},
+				{
+					kind: asSeries, title: "From each stage to the next, over 30 minutes", unit: "percentunit", span: 12, runbook: "a-cvr-02",
+					description: "FUN-04 as a flow: both stages in the same half hour, so that the time people take cancels out.",
+					targets:     steps,
+				},
+			}},
+			{"Does conversion hold?", []panel{
+				{
+					kind: asSeries, title: "Session conversion, and its usual value", unit: "percentunit", span: 12, runbook: "a-cvr-01",
+					description: "FUN-02 over 30 minutes against the same slot of the last four weeks.",
+					targets: []target{
+						{legend: "now", promql: `max(ecom:rate:now30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
+						{legend: "usual", promql: `max(ecom:rate:base30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
+					},
+				},
+				{
+					kind: asSeries, title: "Orders lost an hour", unit: "short", span: 6, runbook: "a-cvr-01", mayBeEmpty: "needs a week of recorded history",
+					description: "What is missing against the usual conversion at today's traffic.",
+					targets:     []target{{legend: "orders", promql: `sum(ecom:cvr:lost_orders_per_hour{dimension="",tenant=~"$tenant"})`}},
+				},
+				{
+					kind: asStat, title: "Sessions in the sample", unit: "short", span: 6, steps: []step{}, runbook: "a-cvr-01",
+					description: "n of the last 30 minutes; below 500 the window grows to 2 hours, then to a day.",
+					targets:     []target{{promql: `sum(ecom:rate_n:inc30m{rate="cvr",dimension="",tenant=~"$tenant"})`}},
+				},
+				{
+					kind: asSeries, title: "Carts that leave without paying", unit: "percentunit", span: 12, runbook: "a-cvr-04",
+					description: "FUN-05 over an hour: sessions with a cart that did not pay.",
+					targets:     []target{{legend: "lost", promql: `1 - sum(increase(ecom_cart_sessions_total{outcome="paid",` + pc + `}[1h])) / (sum(increase(ecom_cart_sessions_total{outcome="added",` + pc + `}[1h])) > 0)`}},
+				},
+				{
+					kind: asSeries, title: "Time from checkout to order, median and 90 %", unit: "s", span: 12, mayBeEmpty: "no order has found a checkout",
+					description: "FUN-11.",
+					targets: []target{
+						{legend: "median", promql: `histogram_quantile(0.5, sum by (le) (rate(ecom_checkout_duration_seconds_bucket{tenant=~"$tenant"}[$__rate_interval])))`},
+						{legend: "90 %", promql: `histogram_quantile(0.9, sum by (le) (rate(ecom_checkout_duration_seconds_bucket{tenant=~"$tenant"}[$__rate_interval])))`},
+					},
+				},
+			}},
+			{"Where is it lost?", []panel{
+				{
+					kind: asTable, title: "By platform", unit: "short", span: 12, runbook: "a-cvr-03",
+					description: "Share of each step, of the sessions of the time range; a gap where nobody came so far.",
+					targets:     []target{{sql: by("platform")}},
+				},
+				{
+					kind: asTable, title: "By channel", unit: "short", span: 12, runbook: "a-cvr-03",
+					description: "Share of each step, of the sessions of the time range.",
+					targets:     []target{{sql: by("channel")}},
+				},
+				{
+					kind: asTable, title: "By province", unit: "short", span: 12, runbook: "a-cvr-03",
+					description: "Share of each step, of the sessions of the time range.",
+					targets:     []target{{sql: by("region")}},
+				},
+				{
+					kind: asTable, title: "Slices that convert worse than usual", unit: "short", span: 12, runbook: "a-cvr-03", mayBeEmpty: "no slice is below its baseline",
+					description: "z above 3 over 30 minutes: one slice of platform, device, channel or province against its own last four weeks.",
+					targets:     []target{{promql: `ecom:rate:z30m{rate="cvr",dimension!="",tenant=~"$tenant"} > 3`}},
+				},
+			}},
+			{"Do orders get paid?", []panel{
+				{
+					kind: asSeries, title: "Orders paid within 72 hours, by day of the order", unit: "percentunit", span: 12, mayBeEmpty: "no order is older than 72 hours",
+					description: "FUN-07: only orders whose 72 hours have passed, so that young days are not low but absent.",
+					targets: []target{{overTime: true, sql: placed("toStartOfDay(toDateTime(created_date)) AS time, "+share("countIf(paid_at <= created_at + INTERVAL 72 HOUR)", "count()")+" AS paid",
+						"AND created_at < now64(3) - INTERVAL 72 HOUR GROUP BY time ORDER BY time")}},
+				},
+				{
+					kind: asTable, title: "Payment failures by method and error", unit: "short", span: 12, mayBeEmpty: "no payment has failed in the time range",
+					description: "FUN-08: events of failed payments.",
+					targets:     []target{{sql: "SELECT payment_method, payment_error, count() AS failures FROM fact_order_events WHERE event_type = 'payment.failed' AND " + real + " AND $__timeFilter(event_time) AND " + sqlFilter("platform") + " GROUP BY payment_method, payment_error ORDER BY failures DESC"}},
+				},
+			}},
+		},
+	}
+}

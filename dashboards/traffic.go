@@ -1,0 +1,86 @@
+package dashboards
+
+// traffic is D03: who comes, from where, and to which pages.
+func traffic() board {
+	pc := filter("platform", "channel")
+	return board{
+		uid: "storepulse-d03", file: "d03-traffic", title: "D03 Traffic and pages", from: "now-24h", next: []string{"storepulse-d04", "storepulse-d02", "storepulse-d01", "storepulse-d12"},
+		about: "Sessions, page views and bounces, live from the workers and in detail from ClickHouse.",
+		rows: []row{
+			{"How many come?", []panel{
+				{
+					kind: asSeries, title: "Sessions started a minute by platform", unit: "short", span: 12, runbook: "a-trf-01",
+					description: "TRF-04: counted when first seen.",
+					targets:     []target{{legend: "{{platform}}", promql: "sum by (platform) (rate(ecom_sessions_started_total{" + pc + "}[$__rate_interval])) * 60 > 0"}},
+				},
+				{
+					kind: asSeries, title: "Page views a minute by page", unit: "short", span: 12,
+					description: "TRF-02.",
+					targets:     []target{{legend: "{{page_type}}", promql: "sum by (page_type) (rate(ecom_page_views_total{" + pc + "}[$__rate_interval])) * 60 > 0"}},
+				},
+				{
+					kind: asStat, title: "Visitors", unit: "short", span: 6,
+					description: "TRF-01: distinct visitors in the time range.",
+					targets:     []target{{sql: sessions("uniqExact(visitor_id) AS visitors", "")}},
+				},
+				{
+					kind: asStat, title: "Pages per visitor", unit: "short", span: 6,
+					description: "TRF-03: page views by visitor.",
+					targets:     []target{{sql: sessions(share("sum(page_views)", "uniqExact(visitor_id)")+" AS pages", "")}},
+				},
+				{
+					kind: asStat, title: "Median duration of a visit", unit: "s", span: 6,
+					description: "TRF-05: sessions of one event last 0 s and are left out.",
+					targets:     []target{{sql: sessions("quantileExactIf(0.5)(dateDiff('millisecond', start_time, end_time) / 1000, events > 1) AS duration", "AND is_closed")}}, mayBeEmpty: "no session has closed in the time range",
+				},
+				{
+					kind: asStat, title: "Share of bot events", unit: "percentunit", span: 6, steps: atLeast(0.1, 0.2), runbook: "a-trf-02",
+					description: "RSK-05: recognised bots, of the events taken in an hour.",
+					targets:     []target{{promql: `sum(increase(ecom_events_bot_total{tenant=~"$tenant"}[1h])) / (sum(increase(ecom_events_ingested_total{topic="clickstream",tenant=~"$tenant"}[1h])) > 0)`}},
+				},
+			}},
+			{"Where do they come from?", []panel{
+				{
+					kind: asSeries, title: "Sessions by channel", unit: "short", span: 12,
+					description: "TRF-10: first touch that is not direct.",
+					targets:     []target{{overTime: true, sql: sessions("$__timeInterval(start_time) AS time, channel, count() AS sessions", "GROUP BY time, channel ORDER BY time")}},
+				},
+				{
+					kind: asTable, title: "Channels: sessions, bounces, conversion", unit: "short", span: 12,
+					description: "Shares with their sample; a gap where a channel has no closed session.",
+					targets: []target{{sql: sessions("channel, count() AS sessions, "+share("countIf(is_bounce AND is_closed)", "countIf(is_closed)")+" AS bounce, "+
+						share("countIf(orders_paid > 0)", "count()")+" AS conversion", "GROUP BY channel ORDER BY sessions DESC")}},
+				},
+			}},
+			{"Do they stay?", []panel{
+				{
+					kind: asSeries, title: "Bounces by landing page", unit: "percentunit", span: 12, runbook: "a-bnc-01",
+					description: "TRF-06, TRF-07: closed sessions with one page view and no action. A session closes half an hour after its last event, so the curve is at least so old.",
+					targets:     []target{{legend: "{{landing_page_type}}", promql: `sum by (landing_page_type) (increase(ecom_sessions_bounced_total{tenant=~"$tenant"}[30m])) / (sum by (landing_page_type) (increase(ecom_sessions_closed_total{tenant=~"$tenant"}[30m])) >= 20)`}}, mayBeEmpty: "fewer than 20 closed sessions a landing page",
+				},
+				{
+					kind: asTable, title: "Landing pages", unit: "short", span: 6,
+					description: "Where visits begin, how many leave at once.",
+					targets:     []target{{sql: sessions("landing_page_type, count() AS sessions, "+share("countIf(is_bounce AND is_closed)", "countIf(is_closed)")+" AS bounce", "GROUP BY landing_page_type ORDER BY sessions DESC")}},
+				},
+				{
+					kind: asTable, title: "Exit pages", unit: "short", span: 6,
+					description: "TRF-08: where closed sessions end, of the sessions that end at all.",
+					targets:     []target{{sql: sessions("exit_page_type, count() AS exits", "AND is_closed GROUP BY exit_page_type ORDER BY exits DESC")}}, mayBeEmpty: "no session has closed in the time range",
+				},
+			}},
+			{"Can we trust the tracking?", []panel{
+				{
+					kind: asSeries, title: "Client events a minute by platform", unit: "short", span: 12, runbook: "a-trk-01",
+					description: "PLT-02. A platform that falls while its orders go on has lost its tracker.",
+					targets:     []target{{legend: "{{platform}}", promql: `sum by (platform) (rate(ecom_events_ingested_total{topic="clickstream",` + filter("platform") + `}[$__rate_interval])) * 60 > 0`}},
+				},
+				{
+					kind: asSeries, title: "Orders that find their session", unit: "percentunit", span: 12, runbook: "a-trk-01",
+					description: "PLT-12: share of orders whose visitor is known when first seen.",
+					targets:     []target{{legend: "attributed", promql: `sum(increase(ecom_orders_attributed_total{status!="none",` + filter("platform") + `}[30m])) / (sum(increase(ecom_orders_attributed_total{` + filter("platform") + `}[30m])) > 0)`}},
+				},
+			}},
+		},
+	}
+}
