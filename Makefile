@@ -16,7 +16,7 @@ SOAK_NODES ?= 3
 FUZZ ?= .
 KAFKA_ADDR := 127.0.0.1:19092
 # What test-kafka and test-eyes run, and a test that is only the body of another one's process.
-ELSEWHERE := ^TestParentProcess$$|^TestChecks$$|^TestAlerts$$|^TestRoutes$$|^TestInhibition$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
+ELSEWHERE := ^TestParentProcess$$|^TestChecks$$|^TestAlerts$$|^TestRoutes$$|^TestInhibition$$|^TestPanels$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
 
 .PHONY: help demo build test test-race test-kafka test-eyes promtools soak lint bench fuzz generate kafka kafka-start kafka-stop clean
 
@@ -41,8 +41,10 @@ test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts 
 	{ $(GO) test -json -count=1 -timeout 10m ./ingest/... ; \
 	  $(GO) test -json -count=1 -timeout 15m -run 'TestKill9|TestBadRecords|TestRefusals|TestTopicCreatedAgain|TestVerify|TestJudge|TestStorms|TestRetentionAte|TestTheLedgerIs|TestTheGroup|TestTheToken|TestSnapshotsDamaged|TestRowsLost|TestClickHouseRestored|TestALateInsert|TestAZombie|TestTwoOwners|TestReplay|TestRefusedRows|TestTrace' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
-test-eyes: promtools ## rules and alerts on promtool and a real Alertmanager
-	CI=true $(GO) test -json -count=1 -timeout 10m ./dashboards/... | $(GO) run ./internal/tools/testsum
+test-eyes: promtools ## rules, alerts and panels on promtool, a real Prometheus, a real Alertmanager and the engine
+	export CI=true; \
+	{ $(GO) test -json -count=1 -timeout 10m ./dashboards/... ; \
+	  $(GO) test -json -count=1 -timeout 10m -run '^TestPanels$$' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
 promtools: ## prometheus, promtool, Alertmanager and amtool into build/promtools, from the distribution's packages
 	@tools/promtools.sh

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storepulse/storepulse/dashboards"
+	"github.com/storepulse/storepulse/dashboards/rules"
+	"github.com/storepulse/storepulse/internal/grafana"
+)
+
+func newDashboards(s *shared) *cobra.Command {
+	cmd := &cobra.Command{Use: "dashboards", Short: "Grafana's dashboards, Prometheus' rules and alerts, Alertmanager's configuration"}
+	cmd.AddCommand(newDashboardsGenerate(s), newDashboardsPush(s))
+	return cmd
+}
+
+func newDashboardsGenerate(s *shared) *cobra.Command {
+	o := rules.DefaultOptions()
+	dir := "dashboards/generated"
+	cmd := &cobra.Command{
+		Use:     "generate",
+		Short:   "Write dashboards, rules and alert routes as files",
+		Example: "  storepulse dashboards generate --dir /etc/storepulse/generated --grafana https://grafana.example",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			o.Grafana = strings.TrimSuffix(o.Grafana, "/")
+			files, err := rules.Files(o)
+			if err != nil {
+				return err
+			}
+			boards, err := dashboards.Files(dashboards.Options{Runbooks: o.Runbooks})
+			if err != nil {
+				return err
+			}
+			maps.Copy(files, boards)
+			for _, name := range slices.Sorted(maps.Keys(files)) {
+				path := filepath.Join(dir, filepath.FromSlash(name))
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					return fmt.Errorf("make the folder of %s: %w", path, err)
+				}
+				if err := os.WriteFile(path, files[name], 0o644); err != nil {
+					return fmt.Errorf("write %s: %w", path, err)
+				}
+				fmt.Fprintln(s.out, path)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", dir, "folder to write into")
+	cmd.Flags().StringVar(&o.Grafana, "grafana", o.Grafana, "address of Grafana, for the links in alerts")
+	cmd.Flags().StringVar(&o.Runbooks, "runbooks", o.Runbooks, "where docs/operations.md can be read, for the links to runbooks")
+	return cmd
+}
+
+func newDashboardsPush(s *shared) *cobra.Command {
+	var cfg grafana.Config
+	var tokenFile, passwordFile, folder string
+	runbooks := rules.DefaultOptions().Runbooks
+	cmd := &cobra.Command{
+		Use:     "push",
+		Short:   "Store the dashboards in a running Grafana",
+		Example: "  storepulse dashboards push --url https://grafana.example --token-file /run/secrets/grafana",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for file, to := range map[string]*string{tokenFile: &cfg.Token, passwordFile: &cfg.Password} {
+				if file == "" {
+					continue
+				}
+				b, err := os.ReadFile(file)
+				if err != nil {
+					return fmt.Errorf("read a secret of Grafana: %w", err)
+				}
+				*to = strings.TrimSpace(string(b))
+			}
+			client, err := grafana.New(cfg)
+			if err != nil {
+				return &usageError{err}
+			}
+			files, err := dashboards.Files(dashboards.Options{Runbooks: runbooks})
+			if err != nil {
+				return err
+			}
+			for _, name := range slices.Sorted(maps.Keys(files)) {
+				path, err := client.Push(cmd.Context(), folder, files[name])
+				if err != nil {
+					return fmt.Errorf("push %s: %w", filepath.Base(name), err)
+				}
+				fmt.Fprintf(s.out, "%-24s %s\n", filepath.Base(name), path)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&cfg.URL, "url", "http://localhost:3000", "address of Grafana")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "file with the token of a service account that may edit")
+	cmd.Flags().StringVar(&cfg.User, "user", "", "user, in place of a token")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with the user's password")
+	cmd.Flags().StringVar(&folder, "folder", "storepulse", "title of the folder, when it is made")
+	cmd.Flags().StringVar(&runbooks, "runbooks", runbooks, "where docs/operations.md can be read")
+	return cmd
+}

@@ -1,0 +1,173 @@
+package dashboards
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/storepulse/storepulse/dashboards/rules"
+	"github.com/storepulse/storepulse/schemas"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestPanelsAreComplete: the rules of Grafana's dashboard-linter that can be
+// said of our own types, and our own.
+func TestPanelsAreComplete(t *testing.T) {
+	runbooks := read(t, "../docs/operations.md")
+	titles := map[string]bool{}
+	for _, b := range boards() {
+		if titles[b.title] || b.about == "" || len(b.next) == 0 {
+			t.Errorf("%s: wants a title of its own, what it is about, and where to go on", b.uid)
+		}
+		titles[b.title] = true
+		for _, uid := range b.next {
+			if titleOf(uid) == uid || uid == b.uid {
+				t.Errorf("%s links to %s, which is no other dashboard", b.uid, uid)
+			}
+		}
+		panels := map[string]bool{}
+		for _, r := range append([]row{{question: "?", panels: stamp()}}, b.rows...) {
+			if !strings.HasSuffix(r.question, "?") {
+				t.Errorf("%s: row %q is no question", b.uid, r.question)
+			}
+			width := 0
+			for _, p := range r.panels {
+				width += p.span
+				if width > 24 && (width-p.span)%24 != 0 {
+					t.Errorf("%s: %s crosses the edge: widths must add up to 24", b.uid, p.title)
+				}
+				if width%24 == 0 {
+					width = 0
+				}
+				switch {
+				case p.title == "" || panels[p.title]:
+					t.Errorf("%s: panel %q wants a title of its own", b.uid, p.title)
+				case !strings.HasSuffix(p.description, "."):
+					t.Errorf("%s: %s wants a description", b.uid, p.title)
+				case p.unit == "":
+					t.Errorf("%s: %s wants a unit", b.uid, p.title)
+				case len(p.targets) == 0:
+					t.Errorf("%s: %s asks nothing", b.uid, p.title)
+				case p.runbook != "" && !strings.Contains(runbooks, "\n### "+strings.ToUpper(p.runbook)+"\n"):
+					t.Errorf("%s: %s links to runbook %s, which docs/operations.md does not have", b.uid, p.title, p.runbook)
+				}
+				panels[p.title] = true
+				for i, q := range p.targets {
+					if (len(p.targets) > 1 || strings.Contains(q.promql, " by (")) && p.kind == asSeries && q.promql != "" && q.legend == "" {
+						t.Errorf("%s: %s, target %d wants a legend", b.uid, p.title, i)
+					}
+				}
+			}
+			if width != 0 {
+				t.Errorf("%s: row %q ends at %d of 24", b.uid, r.question, width)
+			}
+		}
+	}
+}
+
+var (
+	seriesName = regexp.MustCompile(`\becom[_:][a-z0-9_:]+`)
+	counter    = regexp.MustCompile(`(rate|increase|sum)?\(?\s*(ecom_[a-z0-9_]+_total)(\{[^}]*\})?(\[[^\]]+\])?`)
+)
+
+// TestSeriesExist: a panel or a rule names only series that somebody exports or
+// records, and takes counters by their increase.
+func TestSeriesExist(t *testing.T) {
+	known := map[string]bool{}
+	voc, err := schemas.NewVocabulary([schemas.NumTopics]string{"clickstream", "orders"}, []schemas.Tenant{{ID: "main", Location: time.UTC, Currency: "CNY"}}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range schemas.NewRegister(voc).Metrics {
+		known[m.Name] = true
+		if m.Type == schemas.Histogram {
+			known[m.Name+"_bucket"] = true
+		}
+	}
+	// What the program says of itself is in docs/operations.md, which a test
+	// compares with the running program.
+	for _, name := range seriesName.FindAllString(read(t, "../docs/operations.md"), -1) {
+		known[name], known[name+"_bucket"] = true, true
+	}
+	for _, g := range rules.Recording() {
+		for _, r := range g.Rules {
+			known[r.Record] = true
+		}
+	}
+	check := func(where, expr string) {
+		for _, name := range seriesName.FindAllString(expr, -1) {
+			if !known[name] {
+				t.Errorf("%s names %s, which nobody exports", where, name)
+			}
+		}
+		for _, m := range counter.FindAllStringSubmatch(expr, -1) {
+			if m[4] == "" {
+				t.Errorf("%s takes the counter %s as it stands: a restart would look like a loss", where, m[2])
+			}
+		}
+	}
+	for _, q := range Queries() {
+		check(q.Board+" "+q.Panel, q.PromQL)
+	}
+	o := rules.DefaultOptions()
+	for _, groups := range [][]rules.Group{rules.Recording(), rules.Business(o), rules.Pipeline(o)} {
+		for _, g := range groups {
+			for _, r := range g.Rules {
+				check(r.Record+r.Alert, r.Expr)
+			}
+		}
+	}
+}
+
+// TestAlertsLeadSomewhere: each alert has what on-call needs, and its links end
+// at something that is there.
+func TestAlertsLeadSomewhere(t *testing.T) {
+	o := rules.DefaultOptions()
+	text := read(t, "../docs/operations.md")
+	var ids []string
+	for _, groups := range [][]rules.Group{rules.Business(o), rules.Pipeline(o)} {
+		for _, g := range groups {
+			for _, r := range g.Rules {
+				id := r.Labels["alert_id"]
+				ids = append(ids, id)
+				for _, want := range []string{"summary", "description", "runbook", "dashboard"} {
+					if r.Annotations[want] == "" {
+						t.Errorf("%s has no %s", id, want)
+					}
+				}
+				if g.Name != "storepulse-pipeline" && (r.Annotations["current"] == "" || r.Annotations["baseline"] == "") {
+					t.Errorf("%s does not say what is and what is usual", id)
+				}
+				if !slices.Contains([]string{"critical", "warning", "info"}, r.Labels["severity"]) || r.Labels["family"] == "" {
+					t.Errorf("%s has labels %v", id, r.Labels)
+				}
+				if !strings.Contains(text, "\n### "+id+"\n") {
+					t.Errorf("%s has no runbook in docs/operations.md", id)
+				}
+				board := regexp.MustCompile(`/d/([a-z0-9-]+)\?`).FindStringSubmatch(r.Annotations["dashboard"])
+				if board == nil || titleOf(board[1]) == board[1] {
+					t.Errorf("%s links to no dashboard: %s", id, r.Annotations["dashboard"])
+				}
+			}
+		}
+	}
+	for _, want := range []string{
+		"A-CVR-01", "A-CVR-02", "A-CVR-03", "A-CVR-04", "A-ORD-01", "A-GMV-01", "A-PAY-01", "A-TRF-01", "A-TRF-02", "A-BNC-01", "A-TRK-01",
+		"A-PL-01", "A-PL-02", "A-PL-03", "A-PL-04", "A-PL-05", "A-PL-06", "A-PL-07", "A-PL-08", "A-PL-11", "A-PL-12", "A-PL-13",
+	} {
+		if !slices.Contains(ids, want) {
+			t.Errorf("%s of docs/design.md is not there", want)
+		}
+	}
+}
