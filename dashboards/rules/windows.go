@@ -149,8 +149,9 @@ func windows() []Rule {
 		out = append(
 			out,
 			Rule{Record: s + ":inc2h", Expr: fmt.Sprintf("%[1]s + %[1]s offset 30m + %[1]s offset 1h + %[1]s offset 90m", half)},
-			// At most half an hour old, which a day does not notice.
-			Rule{Record: s + ":inc1d", Expr: fmt.Sprintf("sum_over_time(%s[1d:30m])", half)},
+			// At most half an hour old, which a day does not notice; and only of a
+			// whole day: a part of one would be compared with whole ones.
+			Rule{Record: s + ":inc1d", Expr: fmt.Sprintf("sum_over_time(%[1]s[1d:30m]) and count_over_time(%[1]s[1d:30m]) >= 46", half)},
 		)
 	}
 	return append(out, Rule{

@@ -1,0 +1,126 @@
+package eyes
+
+import (
+	"testing"
+	"time"
+)
+
+// A Tuesday noon, UTC.
+var noon = time.Date(2026, 11, 3, 12, 0, 0, 0, time.UTC)
+
+// run lets the shop live from a time to another, a step at a time.
+func run(s *simulation, shop *shop, from, to time.Time, scrape, every time.Duration) {
+	for at := from; at.Before(to); at = at.Add(scrape) {
+		s.write(at, shop.pass(at, scrape))
+		if at.Sub(from)%every == 0 {
+			s.eval(at)
+		}
+	}
+}
+
+// history gives the simulation four weeks: in each, the hours around the same
+// time of the same weekday; and the last days, because payments are compared
+// with those. Recorded every four minutes, each moment finds a sample.
+func history(s *simulation, shop *shop, begin time.Time, length time.Duration) {
+	for week := 4; week >= 1; week-- {
+		from := begin.AddDate(0, 0, -7*week)
+		run(s, shop, from, from.Add(length), time.Minute, 4*time.Minute)
+	}
+	for day := 6; day >= 1; day-- {
+		from := begin.AddDate(0, 0, -day)
+		run(s, shop, from, from.Add(length), time.Minute, 4*time.Minute)
+	}
+}
+
+// TestPaymentOutage: nobody can pay on iOS for an hour.
+func TestPaymentOutage(t *testing.T) {
+	t.Parallel()
+	s, shop := newSimulation(t), newShop(7, 800)
+	begin, length := noon.Add(-3*time.Hour), 7*time.Hour
+	history(s, shop, begin, length)
+	if len(s.log) > 0 {
+		t.Errorf("alerts in quiet weeks:\n%s", s.story(noon))
+	}
+	s.log = nil
+	shop.outage = func(at time.Time, platform string) bool {
+		return platform == "app_ios" && !at.Before(noon) && at.Before(noon.Add(time.Hour))
+	}
+	run(s, shop, begin, begin.Add(length), time.Minute, time.Minute)
+	t.Logf("seed 7, 800 sessions a minute; payments on app_ios fail from 0 to +60 min:\n%s", s.story(noon))
+	for _, want := range []struct {
+		within time.Duration
+		labels []string
+	}{
+		{12 * time.Minute, []string{"alert_id=A-PAY-01"}},
+		{30 * time.Minute, []string{"alert_id=A-CVR-03", "dimension=platform", "slice=app_ios"}},
+		{35 * time.Minute, []string{"alert_id=A-CVR-02", "step=order_submit_to_pay"}},
+		{time.Hour, []string{"alert_id=A-CVR-01"}},
+	} {
+		at, ok := s.first(want.labels...)
+		if !ok || at.Before(noon) || at.Sub(noon) > want.within {
+			t.Errorf("%v fires at %s (%t), want within %s", want.labels, at.Sub(noon), ok, want.within)
+		}
+	}
+	for _, tr := range s.log {
+		if v := tr.labels.Get("slice"); v == "app_android" || v == "web_pc" || tr.labels.Get("alert_id") == "A-TRF-01" {
+			t.Errorf("%s fires, which has nothing to do with it", tr.labels)
+		}
+	}
+	if len(s.firing) > 0 {
+		t.Errorf("still firing two hours and more after the end: %v", s.firing)
+	}
+}
+
+// TestTrackingLoss: the tracker of iOS is silent for an hour, its orders go on.
+// Alertmanager silences business alerts while A-TRK-01 fires; none may fire
+// before it does.
+func TestTrackingLoss(t *testing.T) {
+	t.Parallel()
+	s, shop := newSimulation(t), newShop(8, 800)
+	begin, length := noon.Add(-3*time.Hour), 7*time.Hour
+	history(s, shop, begin, length)
+	s.log = nil
+	shop.silent = func(at time.Time, platform string) bool {
+		return platform == "app_ios" && !at.Before(noon) && at.Before(noon.Add(2*time.Hour))
+	}
+	run(s, shop, begin, begin.Add(length), time.Minute, time.Minute)
+	t.Logf("seed 8, 800 sessions a minute; client events of app_ios vanish from 0 to +120 min:\n%s", s.story(noon))
+	tracking, ok := s.first("alert_id=A-TRK-01")
+	if !ok || tracking.Before(noon) {
+		t.Fatalf("A-TRK-01 fires at %s (%t)", tracking.Sub(noon), ok)
+	}
+	ends := s.ended("A-TRK-01")
+	for _, tr := range s.log {
+		if tr.labels.Get("family") == "business" && !tr.resolved && (tr.at.Before(tracking) || tr.at.After(ends)) {
+			t.Errorf("%s fires at %+.0f min, when A-TRK-01 (%+.0f to %+.0f) does not silence it", tr.labels.Get("alert_id"), tr.at.Sub(noon).Minutes(), tracking.Sub(noon).Minutes(), ends.Sub(noon).Minutes())
+		}
+	}
+}
+
+// ended is when the last alert of the id ended.
+func (s *simulation) ended(id string) (last time.Time) {
+	for _, tr := range s.log {
+		if tr.resolved && tr.labels.Get("alert_id") == id {
+			last = tr.at
+		}
+	}
+	return last
+}
+
+// TestQuietWeeks: three weeks in which nothing happens, after four to compare
+// with. Counters are scraped every five minutes and rules evaluated every
+// fifteen: the windows of half an hour overlap, so that no time is unseen.
+func TestQuietWeeks(t *testing.T) {
+	t.Parallel()
+	s, shop := newSimulation(t), newShop(9, 300)
+	begin := noon.AddDate(0, 0, -49)
+	run(s, shop, begin, begin.AddDate(0, 0, 28), 5*time.Minute, 15*time.Minute)
+	s.log = nil
+	run(s, shop, begin.AddDate(0, 0, 28), noon, 5*time.Minute, 15*time.Minute)
+	t.Logf("seed 9, 300 sessions a minute, three weeks: %d transitions\n%s", len(s.log), s.story(noon))
+	for _, tr := range s.log {
+		if tr.labels.Get("severity") == "critical" {
+			t.Errorf("%s pages in a quiet week", tr.labels)
+		}
+	}
+}

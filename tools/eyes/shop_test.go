@@ -1,0 +1,169 @@
+package eyes
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// shop draws what the program's counters would show, minute by minute: sessions
+// after a daily and weekly shape, each stage a binomial of the one before.
+type shop struct {
+	rng      *rand.Rand
+	sessions float64 // a minute, on average
+	counters map[string]*series
+	outage   func(at time.Time, platform string) bool // payments fail
+	silent   func(at time.Time, platform string) bool // client events vanish
+}
+
+type series struct {
+	labels labels.Labels
+	value  float64
+}
+
+func newShop(seed uint64, sessionsPerMinute float64) *shop {
+	never := func(time.Time, string) bool { return false }
+	return &shop{rng: rand.New(rand.NewPCG(seed, 1)), sessions: sessionsPerMinute, counters: map[string]*series{}, outage: never, silent: never}
+}
+
+type part struct {
+	name  string
+	share float64
+}
+
+var (
+	platforms = []part{{"app_ios", .35}, {"app_android", .35}, {"web_pc", .3}}
+	channels  = []part{{"direct", .5}, {"paid_search", .3}, {"social", .2}}
+	regions   = []part{{"CN-GD", .4}, {"CN-ZJ", .35}, {"CN-BJ", .25}}
+	methods   = []part{{"alipay", .5}, {"wechat_pay", .4}, {"apple_pay", .1}}
+	landings  = []part{{"home", .5}, {"product_detail", .5}}
+	// From each stage to the next.
+	steps = []float64{.6, .3, .5, .6, .85}
+)
+
+const (
+	bounces    = .42
+	eventsEach = 8 // client events of a session
+	orderValue = 15000
+)
+
+// shape is how busy a moment is: nights are quiet, weekends are full.
+func shape(at time.Time) float64 {
+	h := float64(at.Hour()) + float64(at.Minute())/60
+	daily := 1 + .6*math.Sin((h-9)/24*2*math.Pi)
+	if w := at.Weekday(); w == time.Saturday || w == time.Sunday {
+		daily *= 1.2
+	}
+	return daily
+}
+
+func (s *shop) poisson(mean float64) float64 {
+	if mean > 50 {
+		return math.Max(0, math.Round(mean+math.Sqrt(mean)*s.rng.NormFloat64()))
+	}
+	limit, n, p := math.Exp(-mean), 0.0, s.rng.Float64()
+	for p > limit {
+		n++
+		p *= s.rng.Float64()
+	}
+	return n
+}
+
+func (s *shop) binomial(n, p float64) float64 {
+	if n*p*(1-p) > 20 {
+		return math.Min(n, math.Max(0, math.Round(n*p+math.Sqrt(n*p*(1-p))*s.rng.NormFloat64())))
+	}
+	k := 0.0
+	for range int(n) {
+		if s.rng.Float64() < p {
+			k++
+		}
+	}
+	return k
+}
+
+func (s *shop) add(v float64, name string, kv ...string) {
+	l := labels.FromStrings(append([]string{"__name__", name}, kv...)...)
+	key := l.String()
+	if s.counters[key] == nil {
+		s.counters[key] = &series{labels: l}
+	}
+	s.counters[key].value += v
+}
+
+// pass lets some time of the shop pass, and gives the counters after it.
+func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float64 {
+	busy := s.sessions * length.Minutes() * shape(at) * (1 + .03*s.rng.NormFloat64())
+	paidAll := 0.0
+	for _, p := range platforms {
+		tracked := 1.0
+		if s.silent(at, p.name) {
+			tracked = .05
+		}
+		for _, c := range channels {
+			n := s.poisson(busy * p.share * c.share)
+			reach := n
+			seen := s.binomial(n, tracked)
+			s.add(seen, "ecom_sessions_started_total", "platform", p.name, "channel", c.name)
+			s.add(seen*eventsEach, "ecom_events_ingested_total", "topic", "clickstream", "type", "page_view", "platform", p.name)
+			cart := 0.0
+			for i := schemas.StageVisit; i <= schemas.StagePay; i++ {
+				if i > schemas.StageVisit {
+					rate := steps[i-schemas.StageVisit-1]
+					if i == schemas.StagePay && s.outage(at, p.name) {
+						rate = 0
+					}
+					reach = s.binomial(reach, rate)
+				}
+				s.add(s.binomial(reach, tracked), "ecom_session_stage_total", "stage", schemas.StageNames[i], "platform", p.name, "channel", c.name)
+				for _, r := range regions {
+					s.add(s.binomial(reach*r.share, tracked), "ecom_session_stage_region_total", "stage", schemas.StageNames[i], "region", r.name)
+				}
+				switch i {
+				case schemas.StageAddToCart:
+					cart = reach
+				case schemas.StageOrderSubmit:
+					s.add(reach, "ecom_orders_placed_total", "platform", p.name, "channel", c.name)
+					found := s.binomial(reach, .95*tracked)
+					s.add(found, "ecom_orders_attributed_total", "status", "client_id", "platform", p.name)
+					s.add(reach-found, "ecom_orders_attributed_total", "status", "none", "platform", p.name)
+					for _, m := range methods {
+						tries := s.poisson(reach * m.share)
+						failed := s.binomial(tries, .02)
+						if s.outage(at, p.name) {
+							failed = tries
+						}
+						s.add(tries, "ecom_payment_attempts_total", "payment_method", m.name, "result", "attempted")
+						s.add(failed, "ecom_payment_attempts_total", "payment_method", m.name, "result", "hard")
+						s.add(s.binomial(tries-failed, .05), "ecom_payment_attempts_total", "payment_method", m.name, "result", "user_cancel")
+					}
+				case schemas.StagePay:
+					s.add(reach, "ecom_orders_paid_total", "platform", p.name, "channel", c.name)
+					s.add(s.binomial(cart, tracked), "ecom_cart_sessions_total", "outcome", "added", "platform", p.name, "channel", c.name)
+					s.add(s.binomial(reach, tracked), "ecom_cart_sessions_total", "outcome", "paid", "platform", p.name, "channel", c.name)
+					paidAll += reach
+				}
+			}
+			for _, l := range landings {
+				closed := s.poisson(seen * l.share)
+				s.add(closed, "ecom_sessions_closed_total", "landing_page_type", l.name)
+				s.add(s.binomial(closed, bounces), "ecom_sessions_bounced_total", "landing_page_type", l.name)
+			}
+		}
+	}
+	s.add(paidAll*orderValue+math.Sqrt(paidAll)*orderValue*s.rng.NormFloat64()*.5, "ecom_orders_paid_amount_minor_total", "currency", "CNY")
+	s.add(s.poisson(busy*.1), "ecom_events_bot_total", "rule", "user_agent")
+	if paidAll > 0 {
+		last := labels.FromStrings("__name__", "ecom_last_paid_order_timestamp_seconds")
+		s.counters["last"] = &series{labels: last, value: float64(at.Unix())}
+	}
+	out := make(map[*labels.Labels]float64, len(s.counters))
+	for _, c := range s.counters {
+		out[&c.labels] = c.value
+	}
+	return out
+}

@@ -1,0 +1,175 @@
+package eyes
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/teststorage"
+
+	generated "github.com/storepulse/storepulse/dashboards/rules"
+)
+
+// simulation is a Prometheus whose clock is moved by hand.
+type simulation struct {
+	t      *testing.T
+	db     *teststorage.TestStorage
+	groups []*rules.Group // in the order of their needs
+	firing map[string]time.Time
+	log    []transition
+}
+
+// transition is an alert that begins or ends to fire.
+type transition struct {
+	at       time.Time
+	labels   labels.Labels
+	resolved bool
+}
+
+func newSimulation(t *testing.T) *simulation {
+	t.Helper()
+	s := &simulation{t: t, db: teststorage.New(t), firing: map[string]time.Time{}}
+	parse := parser.NewParser(parser.Options{})
+	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 50_000_000, Timeout: time.Minute, Parser: parse})
+	manager := rules.NewManager(&rules.ManagerOptions{
+		Context: t.Context(), QueryFunc: rules.EngineQueryFunc(engine, s.db), NotifyFunc: func(context.Context, string, ...*rules.Alert) {},
+		Appendable: s.db, Queryable: s.db, Logger: slog.New(slog.DiscardHandler), Parser: parse,
+	})
+	files, err := generated.Files(generated.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var paths []string
+	for _, name := range []string{"recording", "business"} {
+		path := filepath.Join(dir, name+".yml")
+		if err := os.WriteFile(path, files["prometheus/rules/"+name+".yml"], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	loaded, errs := manager.LoadGroups(time.Minute, labels.EmptyLabels(), "", nil, false, paths...)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	o := generated.DefaultOptions()
+	for _, g := range append(generated.Recording(), generated.Business(o)...) {
+		for _, l := range loaded {
+			if l.Name() == g.Name {
+				s.groups = append(s.groups, l)
+			}
+		}
+	}
+	if len(s.groups) != len(loaded) {
+		t.Fatalf("%d groups of %d are in order", len(s.groups), len(loaded))
+	}
+	return s
+}
+
+// write appends one sample to each series.
+func (s *simulation) write(at time.Time, samples map[*labels.Labels]float64) {
+	s.t.Helper()
+	app := s.db.Appender(s.t.Context())
+	for l, v := range samples {
+		if _, err := app.Append(0, *l, at.UnixMilli(), v); err != nil {
+			s.t.Fatalf("append %s at %s: %v", l, at, err)
+		}
+	}
+	if err := app.Commit(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// eval runs every rule at the moment, and notes which alerts begin and end.
+func (s *simulation) eval(at time.Time) {
+	s.t.Helper()
+	now := map[string]labels.Labels{}
+	for _, g := range s.groups {
+		g.Eval(s.t.Context(), at)
+		for _, r := range g.Rules() {
+			if err := r.LastError(); err != nil {
+				s.t.Fatalf("%s at %s: %v", r.Name(), at, err)
+			}
+			alert, ok := r.(*rules.AlertingRule)
+			if !ok {
+				continue
+			}
+			for _, a := range alert.ActiveAlerts() {
+				if a.State == rules.StateFiring {
+					now[a.Labels.String()] = a.Labels
+				}
+			}
+		}
+	}
+	for key, l := range now {
+		if _, was := s.firing[key]; !was {
+			s.firing[key] = at
+			s.log = append(s.log, transition{at: at, labels: l})
+		}
+	}
+	for key := range s.firing {
+		if _, is := now[key]; !is {
+			delete(s.firing, key)
+			var l labels.Labels
+			for _, tr := range s.log {
+				if tr.labels.String() == key {
+					l = tr.labels
+				}
+			}
+			s.log = append(s.log, transition{at: at, labels: l, resolved: true})
+		}
+	}
+}
+
+// story tells the transitions in the order of time, relative to a moment.
+func (s *simulation) story(from time.Time) string {
+	var b strings.Builder
+	for _, tr := range s.log {
+		what := "fires"
+		if tr.resolved {
+			what = "ends "
+		}
+		fmt.Fprintf(&b, "%+7.0f min %s %s %s\n", tr.at.Sub(from).Minutes(), what, tr.labels.Get("alert_id"), describe(tr.labels))
+	}
+	return b.String()
+}
+
+func describe(l labels.Labels) string {
+	var parts []string
+	for _, name := range []string{"severity", "window", "step", "dimension", "slice", "reason"} {
+		if v := l.Get(name); v != "" {
+			parts = append(parts, name+"="+v)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// first is when an alert with these labels fired first, as name=value.
+func (s *simulation) first(want ...string) (time.Time, bool) {
+	i := slices.IndexFunc(s.log, func(tr transition) bool {
+		for _, w := range want {
+			name, value, _ := strings.Cut(w, "=")
+			if tr.resolved || tr.labels.Get(name) != value {
+				return false
+			}
+		}
+		return true
+	})
+	if i < 0 {
+		return time.Time{}, false
+	}
+	return s.log[i].at, true
+}
+
+var _ storage.Queryable = (*teststorage.TestStorage)(nil)
