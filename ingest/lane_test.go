@@ -99,7 +99,8 @@ func TestNextCutsByBytes(t *testing.T) {
 	story(t, func(c *Config) { c.Ingest.Epoch.Bytes = 1 << 20 }, func(t *testing.T, m *memoryLog, l *Lane) {
 		var records []schemas.Record
 		for i := range int64(5) {
-			records = append(records, schemas.Record{Offset: i, Timestamp: i, Value: make([]byte, 400<<10)})
+			// Later than zero, so that none is taken before the orders are known.
+			records = append(records, schemas.Record{Offset: i, Timestamp: i + 1, Value: make([]byte, 400<<10)})
 		}
 		m.addBatch(schemas.Clickstream, batchOf(batchSpec{records: records}), 5)
 		from := schemas.Positions{}
