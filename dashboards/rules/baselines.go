@@ -34,6 +34,7 @@ func baselines() []Rule {
 	out = append(
 		out,
 		Rule{Record: "ecom:sessions:median15m", Expr: "quantile without (week) (0.5, " + weeks("ecom:sessions:inc15m") + ")"},
+		Rule{Record: "ecom:count:median15m", Expr: "quantile without (week) (0.5, " + weeks("ecom:count:inc15m") + ")"},
 		// How the last week compares with the four before it: a shop that grows
 		// must not hide a drop, nor one that shrinks cry wolf.
 		Rule{
@@ -80,6 +81,7 @@ func statistics() []Rule {
 	}
 	return append(
 		out,
+		Rule{Record: "ecom:tracking:share", Expr: untracked("15m") + " or " + untracked("30m")},
 		Rule{
 			Record: "ecom:cvr:lost_orders_per_hour", Expr: `clamp_min((ecom:rate:base30m{rate="cvr"} - ecom:rate:now30m{rate="cvr"}) * ecom:rate_n:inc30m{rate="cvr"} * 2, 0)`,
 		},

@@ -1,6 +1,9 @@
 package rules
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // flat is a series that stands at a value for five hours.
 func flat(series string, v float64) string { return fmt.Sprintf("%s %g+0x300", series, v) }
@@ -122,7 +125,17 @@ func trafficScenes() []scene {
 			flat(of("ecom:count:inc30m", "orders_placed"), orders), flat(of("ecom:count:median30m", "orders_placed"), usualOrders),
 		}
 	}
+	quarter := func(events, usual, orders, usualOrders float64) []string {
+		var out []string
+		for _, line := range ios(events, usual, orders, usualOrders) {
+			out = append(out, strings.NewReplacer("inc30m", "inc15m", "median30m", "median15m").Replace(line))
+		}
+		return out
+	}
 	return []scene{
+		{id: "A-TRF-01", name: "the tracker of iOS fell silent", minutes: 15, series: join(sessions(330, 1000), quarter(200, 1000, 40, 40))},
+		{id: "A-TRF-01", name: "iOS sells less as well", minutes: 15, series: join(sessions(330, 1000), quarter(200, 1000, 20, 40)), fires: []string{`severity="critical"`, `severity="warning"`}},
+		{id: "A-TRK-01", name: "a quarter of an hour tells", minutes: 20, series: quarter(200, 1000, 40, 40), fires: []string{`severity="critical",slice="app_ios"`}},
 		{id: "A-TRF-01", name: "a third is left", minutes: 15, series: sessions(330, 1000), fires: []string{`severity="critical"`, `severity="warning"`}},
 		{id: "A-TRF-01", name: "two thirds are left", minutes: 15, series: sessions(660, 1000), fires: []string{`severity="warning"`}},
 		{id: "A-TRF-01", name: "just above 70 %", minutes: 15, series: sessions(710, 1000)},

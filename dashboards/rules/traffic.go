@@ -21,9 +21,9 @@ func traffic(o Options) []Rule {
 	}{{"critical", 0.4}, {"warning", 0.7}} {
 		a := alert{
 			id: "A-TRF-01", name: "TrafficDrop", severity: level.severity, family: "business", scope: "overall", hold: "10m", dashboard: "storepulse-d03",
-			expr:        fmt.Sprintf("%[1]s / (%[2]s >= 200) < on () group_left () (%[3]g / ecom:promo:factor) and (%[2]s - %[1]s) / (%[4]g * sqrt(%[2]s * 1.25)) >= 4", now, usual, level.share, countOverdispersion),
+			expr:        fmt.Sprintf("%[1]s / (%[2]s >= 200) < on () group_left () (%[3]g / ecom:promo:factor) and (%[2]s - %[1]s) / (%[4]g * sqrt(%[2]s * 1.25)) >= 4 unless on (tenant) ecom:tracking:share", now, usual, level.share, countOverdispersion),
 			summary:     "Sessions are at {{ $value | humanizePercentage }} of what is usual",
-			description: "Sessions started in the last 15 minutes against the median of the same slot of the last four weeks.",
+			description: "Sessions started in the last 15 minutes against the median of the same slot of the last four weeks. Not where the tracker fell silent while orders go on: that is A-TRK-01.",
 			current:     ask(now, number, nil, "tenant") + " sessions", base: ask(usual, number, nil, "tenant") + " sessions",
 		}
 		out = append(out, a.rule(o))
@@ -58,13 +58,22 @@ func traffic(o Options) []Rule {
 	return append(append(out, bounce.rule(o)), tracking(o)...)
 }
 
+// untracked is the share of the usual client events of a platform that sells as
+// usual and hardly reports, over the last minutes. Nobody sees such a fall of
+// traffic as one of visitors: it must be known before A-TRF-01 has held.
+func untracked(over string) string {
+	of := func(what, count string) string {
+		return fmt.Sprintf(`ecom:count:%s%s{count=%q,dimension="platform"}`, what, over, count)
+	}
+	return fmt.Sprintf("(%[1]s / (%[2]s >= 100) < 0.3 and on (tenant, slice) %[3]s >= 0.7 * %[4]s and on (tenant, slice) %[4]s >= 20)",
+		of("inc", "events"), of("median", "events"), of("inc", "orders_placed"), of("median", "orders_placed"))
+}
+
 // tracking: events vanish while orders go on.
 func tracking(o Options) []Rule {
-	events, orders := `ecom:count:inc30m{count="events",dimension="platform"}`, `ecom:count:inc30m{count="orders_placed",dimension="platform"}`
-	usualEvents, usualOrders := `ecom:count:median30m{count="events",dimension="platform"}`, `ecom:count:median30m{count="orders_placed",dimension="platform"}`
 	silent := alert{
 		id: "A-TRK-01", name: "TrackingBroken", severity: "critical", family: "tracking", scope: "slice", hold: "15m", dashboard: "storepulse-d02",
-		expr:        fmt.Sprintf("%[1]s / (%[2]s >= 100) < 0.3 and on (tenant, slice) %[3]s >= 0.7 * %[4]s and on (tenant, slice) %[4]s >= 20", events, usualEvents, orders, usualOrders),
+		expr:        "ecom:tracking:share",
 		summary:     "Client events of {{ $labels.slice }} have fallen to {{ $value | humanizePercentage }}, its orders have not",
 		description: "The shop sells, its tracker does not report: conversion and traffic of this platform say nothing now.",
 		current:     ask("ecom:count:inc30m", number, map[string]string{"count": "events", "dimension": "platform"}, "tenant", "slice") + " events",

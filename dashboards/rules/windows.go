@@ -99,6 +99,8 @@ func byDevice(record string) string {
 	return slice(fmt.Sprintf("sum by (tenant, device_class) (%s)", expr), "device_class")
 }
 
+const clientEvents = `ecom_events_ingested_total{topic="clickstream"}`
+
 // counted lists what is compared by number; each is a rule of its own because a
 // count may have a slice and a currency.
 func counted() []Rule {
@@ -111,11 +113,13 @@ func counted() []Rule {
 		count("orders_placed", "", increase30m("ecom_orders_placed_total", "")),
 		count("orders_paid", "", increase30m("ecom_orders_paid_total", "")),
 		count("gmv_paid", "", money),
-		count("events", "platform", increase30m(`ecom_events_ingested_total{topic="clickstream"}`, "platform")),
+		count("events", "platform", increase30m(clientEvents, "platform")),
 		count("orders_placed", "platform", increase30m("ecom_orders_placed_total", "platform")),
 		{Record: "ecom:sessions_open", Expr: "sum(ecom_sessions_open)"},
 		{Record: "ecom:sessions:inc15m", Expr: increase("ecom_sessions_started_total", "15m", "")},
-		{Record: "ecom:events:inc30m", Expr: increase30m(`ecom_events_ingested_total{topic="clickstream"}`, "")},
+		{Record: "ecom:count:inc15m", Expr: increase(clientEvents, "15m", "platform"), Labels: map[string]string{"count": "events", "dimension": "platform"}},
+		{Record: "ecom:count:inc15m", Expr: increase("ecom_orders_placed_total", "15m", "platform"), Labels: map[string]string{"count": "orders_placed", "dimension": "platform"}},
+		{Record: "ecom:events:inc30m", Expr: increase30m(clientEvents, "")},
 		{Record: "ecom:bots:inc30m", Expr: increase30m("ecom_events_bot_total", "")},
 	}
 }

@@ -13,11 +13,13 @@ import (
 // shop draws what the program's counters would show, minute by minute: sessions
 // after a daily and weekly shape, each stage a binomial of the one before.
 type shop struct {
-	rng      *rand.Rand
-	sessions float64 // a minute, on average
-	counters map[string]*series
-	outage   func(at time.Time, platform string) bool // payments fail
-	silent   func(at time.Time, platform string) bool // client events vanish
+	rng       *rand.Rand
+	sessions  float64 // a minute, on average
+	counters  map[string]*series
+	outage    func(at time.Time, platform string) bool // payments fail
+	silent    func(at time.Time, platform string) bool // client events vanish
+	festival  func(at time.Time) bool                  // four times the visitors, who buy twice as often
+	announced bool                                     // the festival stands in the configuration
 }
 
 type series struct {
@@ -27,7 +29,7 @@ type series struct {
 
 func newShop(seed uint64, sessionsPerMinute float64) *shop {
 	never := func(time.Time, string) bool { return false }
-	return &shop{rng: rand.New(rand.NewPCG(seed, 1)), sessions: sessionsPerMinute, counters: map[string]*series{}, outage: never, silent: never}
+	return &shop{rng: rand.New(rand.NewPCG(seed, 1)), sessions: sessionsPerMinute, counters: map[string]*series{}, outage: never, silent: never, festival: func(time.Time) bool { return false }}
 }
 
 type part struct {
@@ -98,7 +100,10 @@ func (s *shop) add(v float64, name string, kv ...string) {
 // pass lets some time of the shop pass, and gives the counters after it.
 func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float64 {
 	busy := s.sessions * length.Minutes() * shape(at) * (1 + .03*s.rng.NormFloat64())
-	paidAll := 0.0
+	paidAll, festival := 0.0, s.festival(at)
+	if festival {
+		busy *= 4
+	}
 	for _, p := range platforms {
 		tracked := 1.0
 		if s.silent(at, p.name) {
@@ -114,6 +119,12 @@ func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float
 			for i := schemas.StageVisit; i <= schemas.StagePay; i++ {
 				if i > schemas.StageVisit {
 					rate := steps[i-schemas.StageVisit-1]
+					if festival && i == schemas.StageProductView {
+						rate = 1
+					}
+					if festival && i == schemas.StageAddToCart {
+						rate *= 1.2
+					}
 					if i == schemas.StagePay && s.outage(at, p.name) {
 						rate = 0
 					}
@@ -157,6 +168,13 @@ func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float
 	}
 	s.add(paidAll*orderValue+math.Sqrt(paidAll)*orderValue*s.rng.NormFloat64()*.5, "ecom_orders_paid_amount_minor_total", "currency", "CNY")
 	s.add(s.poisson(busy*.1), "ecom_events_bot_total", "rule", "user_agent")
+	if s.announced {
+		promo, active := labels.FromStrings("__name__", "ecom_promo_active", "kind", "festival"), 0.0
+		if festival {
+			active = 1
+		}
+		s.counters["promo"] = &series{labels: promo, value: active}
+	}
 	if paidAll > 0 {
 		last := labels.FromStrings("__name__", "ecom_last_paid_order_timestamp_seconds")
 		s.counters["last"] = &series{labels: last, value: float64(at.Unix())}
