@@ -44,6 +44,7 @@ test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts 
 test-eyes: promtools ## rules, alerts and panels on promtool, a real Prometheus, a real Alertmanager and the engine
 	export CI=true; \
 	{ $(GO) test -json -count=1 -timeout 10m ./dashboards/... ; \
+	  $(GO) test -C tools/eyes -json -count=1 -timeout 15m ./... ; \
 	  $(GO) test -json -count=1 -timeout 10m -run '^TestPanels$$' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
 promtools: ## prometheus, promtool, Alertmanager and amtool into build/promtools, from the distribution's packages
@@ -57,6 +58,7 @@ lint: ## formatting, vet, staticcheck and the house rules
 	@files=$$($(GO) tool gofumpt -l .); if [ -n "$$files" ]; then \
 		echo "not formatted, run: go tool gofumpt -w $$(echo $$files)"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -C tools/eyes ./...
 	$(GO) tool staticcheck ./...
 	$(GO) test ./internal/lint
 

@@ -36,7 +36,8 @@ type transition struct {
 	resolved bool
 }
 
-func newSimulation(t *testing.T) *simulation {
+// edit changes the rules before they are loaded, if it is not nil.
+func newSimulation(t *testing.T, edit func(rules []byte) []byte) *simulation {
 	t.Helper()
 	s := &simulation{t: t, db: teststorage.New(t), firing: map[string]time.Time{}}
 	parse := parser.NewParser(parser.Options{})
@@ -53,7 +54,11 @@ func newSimulation(t *testing.T) *simulation {
 	var paths []string
 	for _, name := range []string{"recording", "business"} {
 		path := filepath.Join(dir, name+".yml")
-		if err := os.WriteFile(path, files["prometheus/rules/"+name+".yml"], 0o644); err != nil {
+		content := files["prometheus/rules/"+name+".yml"]
+		if edit != nil {
+			content = edit(content)
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		paths = append(paths, path)
