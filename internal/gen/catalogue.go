@@ -64,7 +64,7 @@ func newCatalogue(seed uint64, n int) *catalogue {
 		}
 		cat := &categories[ci]
 		price := max(int64(cat.median*math.Exp(rng.NormFloat64()*0.6)*100)/100*100-10, 490)
-		s := sku{id: fmt.Sprintf("S%05d", i+1), price: price, list: price, category: ci}
+		s := sku{id: skuID(i + 1), price: price, list: price, category: ci}
 		if rng.Float64() < 0.4 {
 			s.list = price * 125 / 100
 		}
@@ -80,6 +80,9 @@ func newCatalogue(seed uint64, n int) *catalogue {
 	}
 	return c
 }
+
+// skuID names the n-th product, from 1.
+func skuID(n int) string { return fmt.Sprintf("S%05d", n) }
 
 // pick draws a SKU by popularity.
 func (c *catalogue) pick(rng *rand.Rand) int32 {

@@ -4,7 +4,8 @@ import "github.com/storepulse/storepulse/schemas"
 
 var searchWords = []string{"风衣", "连衣裙", "running shoes", "乌龙茶", "纸尿裤", "earbuds", "保温杯", "lipstick", "露营", "绘本"}
 
-func (g *Generator) pageView(v *visit, pageType string, t *touch, at int64) {
+// pageView says whether the visitor was gone before the page was there.
+func (g *Generator) pageView(v *visit, pageType string, t *touch, at int64) (gone bool) {
 	slot, r := g.click(v, schemas.KindPageView, at)
 	b := field(r.value, "page_type", pageType)
 	b = append(b, `,"page_url":"https://shop.example/`...)
@@ -14,6 +15,7 @@ func (g *Generator) pageView(v *visit, pageType string, t *touch, at int64) {
 	}
 	r.value = b
 	g.close(slot)
+	return g.gaveUp(v, pageType, at)
 }
 
 func (g *Generator) viewItem(v *visit, sku int32, at int64) {

@@ -21,6 +21,7 @@ type record struct {
 	timeFrom int32 // where the text of time begins in value
 	test     bool
 	skewed   bool // by a client whose clock is wrong and not corrected
+	lost     bool // the client could not send it
 	stale    bool // a copy that comes when its original has left the state
 	headers  []Header
 }
@@ -95,6 +96,10 @@ func (d *Defects) sum() float64 {
 
 func (g *Generator) deliver(slot int32) {
 	g.events++
+	if g.records.at(slot).lost {
+		g.records.free(slot)
+		return
+	}
 	g.arrivals.push(item{at: g.records.at(slot).arrives, seq: g.events, slot: slot})
 }
 

@@ -79,7 +79,7 @@ func New(s Settings) *Generator {
 	g.nextVisit = float64(g.now)
 	// A shop that opens with a past has visitors who come back.
 	g.visitors = uint64(s.KnownVisitors)
-	g.stats = newStats()
+	g.stats = newStats(s)
 	g.turnWeather()
 	g.scheduleVisit()
 	return g

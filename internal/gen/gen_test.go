@@ -205,21 +205,6 @@ func TestADayInTheShopIsPlausible(t *testing.T) {
 	}
 }
 
-func TestIncidentRaisesFailures(t *testing.T) {
-	s := Settings{Seed: 1, Start: start, Rate: 50, FlatDay: true, Duration: 2 * time.Hour}
-	calm := New(s)
-	s.Incidents = []Incident{{From: time.Hour, To: 2 * time.Hour, PaymentFailure: 0.6}}
-	ill := New(s)
-	for _, g := range []*Generator{calm, ill} {
-		for e := (Event{}); g.Next(&e); {
-		}
-	}
-	a, b := calm.Stats().Kinds[schemas.KindPaymentFailed], ill.Stats().Kinds[schemas.KindPaymentFailed]
-	if b < 3*a {
-		t.Errorf("%d failed payments with the incident, %d without, want at least three times as many", b, a)
-	}
-}
-
 func TestStopsWhereTold(t *testing.T) {
 	s := Settings{Seed: 1, Start: start, Rate: 100, Duration: time.Minute}
 	g := New(s)

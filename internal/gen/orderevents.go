@@ -78,10 +78,14 @@ func (g *Generator) paymentAttempted(o *order, at int64) {
 	g.close(slot)
 }
 
-func (g *Generator) paymentFailed(o *order, at int64) {
+func (g *Generator) paymentFailed(o *order, at int64, hard bool) {
 	slot, r := g.orderEvent(o, schemas.KindPaymentFailed, at)
 	b := g.attempt(r.value, o)
-	b = field(b, "error_type", schemas.PaymentErrorNames[1+g.rng.IntN(len(schemas.PaymentErrorNames)-1)])
+	kind := "hard"
+	if !hard {
+		kind = schemas.PaymentErrorNames[1+g.rng.IntN(len(schemas.PaymentErrorNames)-1)]
+	}
+	b = field(b, "error_type", kind)
 	r.value = field(b, "error_code", "GW_4001")
 	g.close(slot)
 }

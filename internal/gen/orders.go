@@ -52,12 +52,17 @@ func (g *Generator) planPayment(slot int32) {
 	case x < 0.88: // hours later
 		g.wakeOrder(slot, orderAttempt, g.between(20*60_000, 20*3600_000))
 	case x < 0.97:
-		o.reason = 2 // timeout_unpaid
-		g.wakeOrder(slot, orderCancel, g.between(30*60_000, 24*3600_000))
+		g.unpaid(slot)
 	default:
 		o.reason = 1 // buyer
 		g.wakeOrder(slot, orderCancel, g.between(60_000, 3600_000))
 	}
+}
+
+// unpaid lets the shop cancel the order when its patience ends.
+func (g *Generator) unpaid(slot int32) {
+	g.open.at(slot).reason = 2 // timeout_unpaid
+	g.wakeOrder(slot, orderCancel, g.between(30*60_000, 24*3600_000))
 }
 
 func (g *Generator) wakeOrder(slot int32, s orderStep, after int64) {
@@ -106,22 +111,22 @@ func (g *Generator) stepOrder(slot int32) {
 // outcome is what the gateway answers to an attempt.
 func (g *Generator) outcome(slot int32) {
 	o := g.open.at(slot)
-	failure, _, _ := g.incident()
-	if g.chance(failure) {
-		g.paymentFailed(o, g.now)
+	outage := g.meets(PaymentOutage, g.now, Slice{Platform: schemas.PlatformNames[o.platform], PaymentMethod: o.methodName()})
+	if outage || g.chance(0.06) {
+		g.paymentFailed(o, g.now, outage)
 		if o.attempts < 4 && g.chance(0.65) {
 			g.wakeOrder(slot, orderAttempt, g.between(8000, 180_000))
 			return
 		}
-		o.reason = 2
-		g.wakeOrder(slot, orderCancel, g.between(30*60_000, 24*3600_000))
+		g.unpaid(slot)
 		return
 	}
 	o.paid = g.now
 	g.orderPaid(o, g.now)
 	if g.chance(0.9) { // the rest closes the window before the page is there
-		g.pageView(&o.visit, "pay_result", nil, g.now+700)
-		g.purchase(&o.visit, o, g.now+760)
+		if !g.pageView(&o.visit, "pay_result", nil, g.now+700) {
+			g.purchase(&o.visit, o, g.now+760)
+		}
 	}
 	switch x := g.rng.Float64(); {
 	case x < 0.025:

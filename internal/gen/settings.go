@@ -57,17 +57,6 @@ type Defects struct {
 	Amended  float64 // share of orders that order.updated changes before they are paid
 }
 
-// Incident changes the shop's behaviour from From to To, to see an alert fire.
-type Incident struct {
-	From, To time.Duration // since Start
-	// PaymentFailure replaces the share of failing payment attempts if > 0.
-	PaymentFailure float64
-	// Conversion multiplies the willingness to add to cart and check out if > 0.
-	Conversion float64
-	// Traffic multiplies the number of visits if > 0; at most 1.
-	Traffic float64
-}
-
 // RealisticDefects are rates of the order that shops report.
 func RealisticDefects() Defects {
 	return Defects{
@@ -114,31 +103,10 @@ func (s Settings) Validate() error {
 			errs = append(errs, fmt.Errorf("storms[%d]: to (%s) must be after from (%s)", i, st.To, st.From))
 		}
 	}
-	for i, in := range s.Incidents {
-		if in.To <= in.From {
-			errs = append(errs, fmt.Errorf("incidents[%d]: to (%s) must be after from (%s)", i, in.To, in.From))
+	for i := range s.Incidents {
+		for _, err := range s.Incidents[i].validate(s.withDefaults().SKUs) {
+			errs = append(errs, fmt.Errorf("incidents[%d]: %w", i, err))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// incident gives the factors that hold at now.
-func (g *Generator) incident() (failure, conversion, traffic float64) {
-	failure, conversion, traffic = 0.06, 1, 1
-	for _, in := range g.set.Incidents {
-		since := time.Duration(g.now-g.set.Start.UnixMilli()) * time.Millisecond
-		if since < in.From || since >= in.To {
-			continue
-		}
-		if in.PaymentFailure > 0 {
-			failure = in.PaymentFailure
-		}
-		if in.Conversion > 0 {
-			conversion *= in.Conversion
-		}
-		if in.Traffic > 0 {
-			traffic *= in.Traffic
-		}
-	}
-	return failure, conversion, traffic
 }

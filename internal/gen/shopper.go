@@ -12,6 +12,7 @@ type visit struct {
 	test     bool
 
 	wrongClock bool
+	channel    schemas.Channel // of the landing
 }
 
 // shopper is one visit on its way through the shop.
@@ -71,10 +72,6 @@ func (c *cart) items() []line { return c.lines[:c.n] }
 
 // beginVisit lets a new or a returning visitor in.
 func (g *Generator) beginVisit() {
-	_, _, traffic := g.incident()
-	if traffic < 1 && !g.chance(traffic) {
-		return
-	}
 	number := g.visitors
 	if g.visitors > 0 && g.chance(0.42) {
 		// Those who came lately are likelier to come back.
@@ -111,7 +108,6 @@ func (g *Generator) beginVisit() {
 // stepShopper lets a visitor do the next thing and decides what follows.
 func (g *Generator) stepShopper(slot int32) {
 	s := g.shoppers.at(slot)
-	_, conversion, _ := g.incident()
 	leave := false
 	switch s.step {
 	case stepLand:
@@ -119,11 +115,11 @@ func (g *Generator) stepShopper(slot int32) {
 	case stepBrowse:
 		leave = g.browse(s)
 	case stepItem:
-		g.decideOnItem(s, conversion)
+		g.decideOnItem(s)
 	case stepCart:
-		leave = g.lookAtCart(s, conversion)
+		leave = g.lookAtCart(s)
 	case stepCheckout:
-		leave = g.checkOut(s, conversion)
+		leave = g.checkOut(s)
 	case stepSubmit:
 		g.submit(s)
 		leave = true
@@ -147,14 +143,18 @@ func (g *Generator) stepShopper(slot int32) {
 
 func (g *Generator) land(s *shopper) bool {
 	t := g.pickTouch(s.platform)
-	if t.landing == "product_detail" {
+	s.channel = t.channel
+	product := t.landing == "product_detail"
+	if product {
 		s.looking = g.shop.pick(g.rng)
-		g.pageView(&s.visit, t.landing, t, g.now)
+	}
+	if g.pageView(&s.visit, t.landing, t, g.now) {
+		return true
+	}
+	s.step = stepBrowse
+	if product {
 		g.viewItem(&s.visit, s.looking, g.now+30)
 		s.step = stepItem
-	} else {
-		g.pageView(&s.visit, t.landing, t, g.now)
-		s.step = stepBrowse
 	}
 	return !s.bot && g.chance(0.36)
 }
@@ -166,16 +166,23 @@ func (g *Generator) browse(s *shopper) bool {
 	s.left--
 	switch x := g.rng.Float64(); {
 	case x < 0.18:
-		g.pageView(&s.visit, "search", nil, g.now)
+		if g.pageView(&s.visit, "search", nil, g.now) {
+			return true
+		}
 		g.search(&s.visit, g.now+40)
 	case x < 0.36:
-		g.pageView(&s.visit, []string{"category", "category", "promotion", "content", "home", "account", "live", "order_list"}[g.rng.IntN(8)], nil, g.now)
+		page := []string{"category", "category", "promotion", "content", "home", "account", "live", "order_list"}[g.rng.IntN(8)]
+		if g.pageView(&s.visit, page, nil, g.now) {
+			return true
+		}
 	case x < 0.41 && s.cart.n > 0:
 		s.step = stepCart
 		return false
 	default:
 		s.looking = g.shop.pick(g.rng)
-		g.pageView(&s.visit, "product_detail", nil, g.now)
+		if g.pageView(&s.visit, "product_detail", nil, g.now) {
+			return true
+		}
 		g.viewItem(&s.visit, s.looking, g.now+30)
 		s.step = stepItem
 		return false
@@ -188,12 +195,13 @@ func (g *Generator) browse(s *shopper) bool {
 	return false
 }
 
-func (g *Generator) decideOnItem(s *shopper, conversion float64) {
+func (g *Generator) decideOnItem(s *shopper) {
 	s.step = stepBrowse
 	if s.bot {
 		return
 	}
-	switch x := g.rng.Float64() / (s.eager * conversion); {
+	switch x := g.rng.Float64() / s.eager; {
+	case x < 0.068 && g.outOfStock(s.looking):
 	case x < 0.062:
 		l := line{s.looking, 1}
 		if g.chance(0.15) {
@@ -214,8 +222,10 @@ func (g *Generator) decideOnItem(s *shopper, conversion float64) {
 	}
 }
 
-func (g *Generator) lookAtCart(s *shopper, conversion float64) bool {
-	g.pageView(&s.visit, "cart", nil, g.now)
+func (g *Generator) lookAtCart(s *shopper) bool {
+	if g.pageView(&s.visit, "cart", nil, g.now) {
+		return true
+	}
 	g.viewCart(&s.visit, &s.cart, g.now+30)
 	if g.chance(0.12) {
 		g.cartChange(&s.visit, schemas.KindRemoveFromCart, s.cart.removeLast(), g.now+4000)
@@ -225,7 +235,7 @@ func (g *Generator) lookAtCart(s *shopper, conversion float64) bool {
 		return false
 	}
 	switch x := g.rng.Float64(); {
-	case x < 0.52*conversion:
+	case x < 0.52:
 		s.step = stepCheckout
 		return false
 	case x < 0.80:
@@ -235,17 +245,19 @@ func (g *Generator) lookAtCart(s *shopper, conversion float64) bool {
 	return true
 }
 
-func (g *Generator) checkOut(s *shopper, conversion float64) bool {
+func (g *Generator) checkOut(s *shopper) bool {
 	at := g.now
 	if s.loggedIn == 0 && g.chance(0.8) {
 		s.loggedIn = s.user
 		g.login(&s.visit, at)
 		at += 1500
 	}
-	g.pageView(&s.visit, "checkout", nil, at)
+	if g.pageView(&s.visit, "checkout", nil, at) {
+		return true
+	}
 	g.beginCheckout(&s.visit, &s.cart, s.buyNow, at+30)
 	s.step = stepSubmit
-	return !g.chance(0.78 * min(conversion, 1))
+	return !g.chance(0.78)
 }
 
 // submit places the order: the client says so, and the order system.
@@ -262,6 +274,9 @@ func (g *Generator) submit(s *shopper) {
 	if p := g.defects.Amended; p > 0 && g.chance(p) {
 		g.orderUpdated(o, g.now+2000)
 	}
-	g.pageView(&o.visit, "payment", nil, g.now+900)
+	if g.pageView(&o.visit, "payment", nil, g.now+900) {
+		g.unpaid(slot)
+		return
+	}
 	g.planPayment(slot)
 }

@@ -31,10 +31,16 @@ type Stats struct {
 	PaidMinor     int64 // Σ paid of order.paid
 	RefundedMinor int64 // Σ amount of refund.succeeded
 
+	// Incidents counts, for each of the settings, what it has changed: payments
+	// refused, pages slow, client events lost, products not put into a cart.
+	Incidents []int64
+
 	FirstArrival, LastArrival int64 // Unix ms
 }
 
-func newStats() Stats { return Stats{FirstArrival: math.MaxInt64} }
+func newStats(s Settings) Stats {
+	return Stats{FirstArrival: math.MaxInt64, Incidents: make([]int64, len(s.Incidents))}
+}
 
 // Good counts the distinct events the engine must accept.
 func (s *Stats) Good() int64 {

@@ -102,6 +102,8 @@ func (g *Generator) click(v *visit, kind schemas.Kind, at int64) (int32, *record
 		prefix = "ecom.click."
 	}
 	slot, r := g.envelope(v, v.source(), prefix, kind, at, true)
+	// Rendered and drawn for all the same: the shop goes on as if nobody had noticed.
+	r.lost = g.meets(TrackingLoss, at, Slice{Platform: schemas.PlatformNames[v.platform], Channel: schemas.ChannelNames[v.channel]})
 	v.sequence++
 	b := append(r.value, `,"sequence":`...)
 	b = appendInt(b, int64(v.sequence))
