@@ -33,6 +33,7 @@ type demoFlags struct {
 	partitions int
 	importFile string
 	mapping    string
+	incidents  []string
 	verbose    bool
 }
 
@@ -47,13 +48,21 @@ and shows the shop's numbers as they come. Data stays in the data directory: the
 next demo goes on where this one stopped.
 
 With --import it feeds a file instead of the shoppers, waits until everything is
-written, closes all sessions and exits.`,
+written, closes all sessions and exits.
+` + incidentHelp + `
+
+The shop opens twelve hours ago and catches up with the clock, so an incident that is to be
+watched as it happens starts after 12h.`,
 		Example: `  storepulse demo --duration 60s
+  storepulse demo --time-lapse 600 --incident payment_outage,start=12h5m,length=10m,platform=app_ios
   storepulse demo --import events.csv.gz --mapping examples/rees46.yaml --data-dir /tmp/rees46`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if (f.importFile == "") != (f.mapping == "") {
 				return &usageError{errors.New("--import and --mapping go together")}
+			}
+			if f.importFile != "" && len(f.incidents) > 0 {
+				return &usageError{errors.New("--incident needs shoppers, and --import takes their place")}
 			}
 			return runDemo(cmd.Context(), s, f)
 		},
@@ -67,6 +76,7 @@ written, closes all sessions and exits.`,
 	fl.IntVar(&f.partitions, "partitions", 4, "lanes of a new data directory")
 	fl.StringVar(&f.importFile, "import", "", "feed this file instead of shoppers, then exit")
 	fl.StringVar(&f.mapping, "mapping", "", "how to read the file of --import (YAML)")
+	incidentFlag(fl, &f.incidents)
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show the log as well")
 	return cmd
 }
@@ -137,7 +147,9 @@ func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st
 	set := gen.Settings{Seed: f.seed, Rate: f.rate, Defects: gen.RealisticDefects(), KnownVisitors: 2000}
 	memory := filepath.Join(f.dataDir, "shop.json")
 	set.Start = resume(memory, time.Now().Add(-12*time.Hour).Truncate(time.Second))
-	if err := set.Validate(); err != nil {
+	var err error
+	set.Incidents, err = gen.ParseIncidents(f.incidents)
+	if err := errors.Join(err, set.Validate()); err != nil {
 		return &usageError{err}
 	}
 	w, err := newWriter(cfg)
@@ -164,9 +176,18 @@ func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st
 	defer closeShop()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
+	g := gen.New(set)
+	news := make(chan string)
 	var parts errgroup.Group
 	parts.Go(func() error {
-		err := produce.Run(shop, w, gen.New(set).Next, produce.Pace{TimeLapse: f.timeLapse, Live: true}, nil)
+		err := produce.Run(shop, w, g.Next, produce.Pace{TimeLapse: f.timeLapse, Live: true}, func(c produce.Counts) {
+			for _, line := range g.News(c.Last) {
+				select {
+				case news <- line:
+				case <-shop.Done(): // nobody looks any more
+				}
+			}
+		})
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			err = nil
 		}
@@ -190,7 +211,10 @@ func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st
 	for {
 		select {
 		case err := <-done:
+			tell(s.out, g.Unfinished())
 			return err
+		case line := <-news:
+			v.say(line)
 		case now := <-tick.C:
 			if m, err := gather(st.reg); err == nil {
 				v.draw(m, now)

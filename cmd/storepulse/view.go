@@ -108,6 +108,12 @@ func (v *view) draw(s series, now time.Time) {
 	v.lines = strings.Count(b.String(), "\n")
 }
 
+// say writes a line that stays: the next picture comes below it.
+func (v *view) say(line string) {
+	fmt.Fprintln(v.out, line)
+	v.lines = 0
+}
+
 // money lists paid amounts by currency; currencies are never added up.
 func (s series) money() string {
 	by := map[string]float64{}

@@ -54,6 +54,7 @@ type Generator struct {
 	records  pool[record]
 
 	stats Stats
+	news  []news // by incident: what News has said
 }
 
 // New checks nothing: call Settings.Validate on what a user typed.
@@ -80,6 +81,7 @@ func New(s Settings) *Generator {
 	// A shop that opens with a past has visitors who come back.
 	g.visitors = uint64(s.KnownVisitors)
 	g.stats = newStats(s)
+	g.news = make([]news, len(s.Incidents))
 	g.turnWeather()
 	g.scheduleVisit()
 	return g
