@@ -42,6 +42,9 @@ type Register struct {
 	PageViews, SessionsStarted, SessionsClosed, SessionsBounced, SessionExits, SessionStage, SessionStageRegion, CartSessions,
 	SessionsMerged, Searches, EventsBot, EventsConsent, EventsIngested, EventsDeadLetter, EventsLate, EventsDuplicate, EventsTombstone,
 	StateCut, SessionDuration, CheckoutDuration, EventLateness *Metric
+	// PromoActive follows from the configuration and the clock. No lane counts it,
+	// so it has no place in the vector.
+	PromoActive                                                                                           *Metric
 	OrdersUnpaid, BuyersToday, VisitorsToday, VisitorsActive, SessionsActive, SessionsOpen, LastPaidOrder *Metric
 }
 
@@ -53,6 +56,9 @@ var AttributionNames = []string{"none", "client_id", "anonymous", "user"}
 
 // PaymentResultNames are attempted, or the error type of a failure.
 var PaymentResultNames = []string{"attempted", "hard", "soft", "user_cancel", "risk_block", "timeout", "unknown_error"}
+
+// PromotionKindNames are the kinds of promotions a configuration may name.
+var PromotionKindNames = []string{"flash", "presale", "big_promotion", "member_day", "festival", "full_reduction", "coupon", "joint"}
 
 // NewRegister lays out the series for the vocabulary.
 func NewRegister(v *Vocabulary) *Register {
@@ -124,6 +130,10 @@ func NewRegister(v *Vocabulary) *Register {
 	r.SessionsOpen = add(Gauge, "ecom_sessions_open", "sessions", "Sessions not yet closed by the watermark.")
 	r.LastPaidOrder = add(Gauge, "ecom_last_paid_order_timestamp_seconds", "seconds", "Event time of the newest paid order; the maximum over lanes counts, not the sum.")
 
+	r.PromoActive = &Metric{
+		Name: "ecom_promo_active", Help: "1 while a configured promotion of the kind runs; every worker says it, the maximum counts.",
+		Unit: "0 or 1", Type: Gauge, Labels: []Label{{"kind", PromotionKindNames}}, size: len(PromotionKindNames),
+	}
 	for _, m := range r.Metrics {
 		m.base = r.Size
 		m.size = 1

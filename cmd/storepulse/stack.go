@@ -57,7 +57,7 @@ func newStack(cfg config.Config, log *slog.Logger) (*stack, error) {
 	}
 	register := schemas.NewRegister(voc)
 	business := prom.New(voc, register)
-	s.reg.MustRegister(business)
+	s.reg.MustRegister(business, prom.NewPromotions(voc, register, cfg.Calendar(), time.Now))
 	settings := cfg.Transform()
 	lanes := cfg.Lanes()
 	lanes.Worker = workerName()

@@ -21,15 +21,16 @@ import (
 
 // Config is the whole configuration; the order is that of Dump.
 type Config struct {
-	Kafka    ingest.KafkaConfig  `yaml:"kafka"`
-	Ingest   ingest.IngestConfig `yaml:"ingest"`
-	Pipeline pipeline.Config     `yaml:"pipeline"`
-	Rules    Rules               `yaml:"transform"`
-	Tenants  map[string]Tenant   `yaml:"tenants"`
-	Events   Events              `yaml:"events"`
-	Sink     Sink                `yaml:"sink"`
-	HTTP     obs.HTTPConfig      `yaml:"http"`
-	Log      obs.LogConfig       `yaml:"log"`
+	Kafka      ingest.KafkaConfig  `yaml:"kafka"`
+	Ingest     ingest.IngestConfig `yaml:"ingest"`
+	Pipeline   pipeline.Config     `yaml:"pipeline"`
+	Rules      Rules               `yaml:"transform"`
+	Tenants    map[string]Tenant   `yaml:"tenants"`
+	Events     Events              `yaml:"events"`
+	Promotions []Promotion         `yaml:"promotions"`
+	Sink       Sink                `yaml:"sink"`
+	HTTP       obs.HTTPConfig      `yaml:"http"`
+	Log        obs.LogConfig       `yaml:"log"`
 }
 
 // Sink is where the facts go.
@@ -56,7 +57,7 @@ func Default() Config {
 // Validate reports every fault of every section, joined.
 func (c Config) Validate() error {
 	return errors.Join(
-		c.Source().Validate(), c.Pipeline.Validate(), c.Rules.validate(), validateTenants(c.Tenants), c.Events.validate(),
+		c.Source().Validate(), c.Pipeline.Validate(), c.Rules.validate(), validateTenants(c.Tenants), c.Events.validate(), validatePromotions(c.Promotions, c.Tenants),
 		c.Sink.ClickHouse.Validate(), c.HTTP.Validate(), c.Log.Validate(),
 	)
 }

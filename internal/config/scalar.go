@@ -14,6 +14,15 @@ import (
 // setScalar reads the text as the type of the field: what a file and an
 // environment variable may say is the same.
 func setScalar(v reflect.Value, text string) error {
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		// Not by its own UnmarshalText, which explains itself by a layout.
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return fmt.Errorf("must be a time such as 2026-11-11T00:00:00+08:00 (got %q)", text)
+		}
+		v.Set(reflect.ValueOf(t))
+		return nil
+	}
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return u.UnmarshalText([]byte(text))
 	}
