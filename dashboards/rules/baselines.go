@@ -5,26 +5,43 @@ import (
 	"strings"
 )
 
-// weeks is a union of a vector one to four weeks ago, with the label week.
-// Weeks that nobody saw are absent, and so are weeks in a promotion: what a
-// shop does then says nothing of a usual week.
-func weeks(vector string) string {
+// weeks is a union of a vector over a window one to four weeks ago, with the
+// label week. Weeks that nobody saw are absent, and so are those of strange.
+// by is tenant where the vector has it.
+func weeks(vector string, w window, by string) string {
 	var parts []string
-	for w := 1; w <= 4; w++ {
-		parts = append(parts, fmt.Sprintf(`label_replace(%[1]s offset %[2]dw, "week", "%[2]d", "", "") unless on () (max(ecom_promo_active offset %[2]dw) > 0)`, vector, w))
+	for n := 1; n <= 4; n++ {
+		parts = append(parts, fmt.Sprintf(`label_replace(%s offset %[2]dw, "week", "%[2]d", "", "")`, vector, n))
 	}
-	return "(" + strings.Join(parts, ") or (") + ")"
+	by = strings.TrimPrefix(by+", week", ", ")
+	return fmt.Sprintf("(%s) unless on (%s) max by (%s) (%s%s)", strings.Join(parts, " or "), by, by, strangeWeeks, w)
+}
+
+const strangeWeeks = "ecom:promo:weeks"
+
+// strange records the weeks whose window touched a promotion: what a shop does
+// then says nothing of a usual week. If promotions of those kinds run now as
+// well, as on the member day of every week, they are what to compare with.
+func strange() (out []Rule) {
+	for _, w := range growing {
+		var parts []string
+		for n := 1; n <= 4; n++ {
+			parts = append(parts, fmt.Sprintf(`label_replace(group by (tenant) (max_over_time(%[1]s[%[2]s] offset %[3]dw) unless max_over_time(%[1]s[%[2]s])), "week", "%[3]d", "", "")`, promotions, w, n))
+		}
+		out = append(out, Rule{Record: strangeWeeks + string(w), Expr: strings.Join(parts, " or ")})
+	}
+	return out
 }
 
 // baselines records the same windows of the four weeks before: same weekday,
 // same time of day.
 func baselines() []Rule {
-	var out []Rule
+	out := strange()
 	for _, w := range growing {
 		for _, s := range []string{"ecom:rate_n", "ecom:rate_k"} {
-			out = append(out, Rule{Record: fmt.Sprintf("%s:base%s", s, w), Expr: "sum without (week) (" + weeks(fmt.Sprintf("%s:inc%s", s, w)) + ")"})
+			out = append(out, Rule{Record: fmt.Sprintf("%s:base%s", s, w), Expr: "sum without (week) (" + weeks(fmt.Sprintf("%s:inc%s", s, w), w, "tenant") + ")"})
 		}
-		past := weeks(fmt.Sprintf("ecom:count:inc%s", w))
+		past := weeks(fmt.Sprintf("ecom:count:inc%s", w), w, "tenant")
 		out = append(
 			out,
 			Rule{Record: fmt.Sprintf("ecom:count:mean%s", w), Expr: "avg without (week) (" + past + ")"},
@@ -33,8 +50,8 @@ func baselines() []Rule {
 	}
 	out = append(
 		out,
-		Rule{Record: "ecom:sessions:median15m", Expr: "quantile without (week) (0.5, " + weeks("ecom:sessions:inc15m") + ")"},
-		Rule{Record: "ecom:count:median15m", Expr: "quantile without (week) (0.5, " + weeks("ecom:count:inc15m") + ")"},
+		Rule{Record: "ecom:sessions:median15m", Expr: "quantile without (week) (0.5, " + weeks("ecom:sessions:inc15m", halfHour, "tenant") + ")"},
+		Rule{Record: "ecom:count:median15m", Expr: "quantile without (week) (0.5, " + weeks("ecom:count:inc15m", halfHour, "tenant") + ")"},
 		// How the last week compares with the four before it: a shop that grows
 		// must not hide a drop, nor one that shrinks cry wolf.
 		Rule{

@@ -55,12 +55,12 @@ func (g gate) grown(w window, condition string) string {
 // below says that the share is down by the relative part.
 func (g gate) below(w window, relative float64) string {
 	sel := g.selector()
-	return fmt.Sprintf("ecom:rate:now%[1]s%[2]s <= (ecom:rate:base%[1]s%[2]s * on () group_left () clamp_min(1 - %[3]g * ecom:promo:factor, 0))", w, sel, relative)
+	return fmt.Sprintf("ecom:rate:now%[1]s%[2]s <= (ecom:rate:base%[1]s%[2]s * on (tenant) group_left () clamp_min(1 - %[3]g * ecom:promo:factor, 0))", w, sel, relative)
 }
 
 // unlikely says that the drop is none of chance.
 func (g gate) unlikely(w window, z float64) string {
-	return fmt.Sprintf("ecom:rate:z%s%s >= on () group_left () (%g * ecom:promo:factor)", w, g.selector(), z)
+	return fmt.Sprintf("ecom:rate:z%s%s >= on (tenant) group_left () (%g * ecom:promo:factor)", w, g.selector(), z)
 }
 
 var (
@@ -119,7 +119,7 @@ func conversion(o Options) []Rule {
 		sel := cartGate.selector()
 		a := alert{
 			id: "A-CVR-04", name: "CartToPayLossSpike", severity: "warning", family: "business", scope: "stage", hold: map[window]string{halfHour: "20m", twoHours: "20m", day: "0s"}[w], window: string(w),
-			expr: cartGate.grown(w, fmt.Sprintf("ecom:rate:base%[1]s%[2]s - ecom:rate:now%[1]s%[2]s >= on () group_left () (0.05 * ecom:promo:factor) and ", w, sel)+cartGate.unlikely(w, 3)), dashboard: "storepulse-d04",
+			expr: cartGate.grown(w, fmt.Sprintf("ecom:rate:base%[1]s%[2]s - ecom:rate:now%[1]s%[2]s >= on (tenant) group_left () (0.05 * ecom:promo:factor) and ", w, sel)+cartGate.unlikely(w, 3)), dashboard: "storepulse-d04",
 			summary:     "More sessions with a cart leave without paying",
 			description: "The loss between cart and payment is 5 points or more above the same window of the last weeks.",
 		}

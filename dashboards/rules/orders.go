@@ -37,7 +37,7 @@ func orders(o Options) []Rule {
 			sample += fmt.Sprintf(` unless ecom:count:mean%s{count="orders_paid",dimension=""} * ecom:count:trend{count="orders_paid"} >= 30`, smaller)
 		}
 		// No comparison of money while a promotion runs: the other day had none.
-		usual := "unless on () (ecom:promo:factor > 1)"
+		usual := "unless on (tenant) (ecom:promo:factor > 1)"
 		for _, both := range []bool{true, false} {
 			a := alert{
 				id: "A-GMV-01", name: "GmvDropWoW", severity: "critical", family: "business", scope: "overall", hold: holds[w], window: string(w), dashboard: "storepulse-d01",

@@ -103,7 +103,7 @@ func pipeline(o Options) []Rule {
 	down.summary = "Worker {{ $labels.instance }} starts again and again"
 	add(down)
 	grown := alert{id: "A-PL-13", name: "SessionStateGrowth", severity: "warning", hold: "10m", description: "Identities that change with every event, a watermark that stands, or more traffic than the memory was planned for."}
-	grown.expr = "sum(ecom_sessions_open) >= 1000 and sum(ecom_sessions_open) >= 3 * quantile(0.5, " + weeks("ecom:sessions_open") + ")"
+	grown.expr = "sum(ecom_sessions_open) >= 1000 and sum(ecom_sessions_open) >= 3 * quantile(0.5, " + weeks("ecom:sessions_open", halfHour, "") + ")"
 	grown.summary, grown.current, grown.base = "Three times as many sessions are open as usual", "{{ $value | humanize }} sessions", "the median of the last four weeks"
 	add(grown)
 	grown.labels = map[string]string{"trouble": "memory"}

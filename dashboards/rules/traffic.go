@@ -21,7 +21,7 @@ func traffic(o Options) []Rule {
 	}{{"critical", 0.4}, {"warning", 0.7}} {
 		a := alert{
 			id: "A-TRF-01", name: "TrafficDrop", severity: level.severity, family: "business", scope: "overall", hold: "10m", dashboard: "storepulse-d03",
-			expr:        fmt.Sprintf("%[1]s / (%[2]s >= 200) < on () group_left () (%[3]g / ecom:promo:factor) and (%[2]s - %[1]s) / (%[4]g * sqrt(%[2]s * 1.25)) >= 4 unless on (tenant) ecom:tracking:share", now, usual, level.share, countOverdispersion),
+			expr:        fmt.Sprintf("%[1]s / (%[2]s >= 200) < on (tenant) group_left () (%[3]g / ecom:promo:factor) and (%[2]s - %[1]s) / (%[4]g * sqrt(%[2]s * 1.25)) >= 4 unless on (tenant) ecom:tracking:share", now, usual, level.share, countOverdispersion),
 			summary:     "Sessions are at {{ $value | humanizePercentage }} of what is usual",
 			description: "Sessions started in the last 15 minutes against the median of the same slot of the last four weeks. Not where the tracker fell silent while orders go on: that is A-TRK-01.",
 			current:     ask(now, number, nil, "tenant") + " sessions", base: ask(usual, number, nil, "tenant") + " sessions",
@@ -46,7 +46,7 @@ func traffic(o Options) []Rule {
 
 	var bounced []string
 	for _, g := range bounceGates {
-		bounced = append(bounced, fmt.Sprintf("(ecom:rate:now30m%[1]s - ecom:rate:base30m%[1]s >= on () group_left () (0.1 * ecom:promo:factor) and ecom:rate:z30m%[1]s <= -3 and ecom:rate_n:inc30m%[1]s >= %[2]d)", g.selector(), g.sessions))
+		bounced = append(bounced, fmt.Sprintf("(ecom:rate:now30m%[1]s - ecom:rate:base30m%[1]s >= on (tenant) group_left () (0.1 * ecom:promo:factor) and ecom:rate:z30m%[1]s <= -3 and ecom:rate_n:inc30m%[1]s >= %[2]d)", g.selector(), g.sessions))
 	}
 	bounce := alert{
 		id: "A-BNC-01", name: "BounceSpike", severity: "warning", family: "business", scope: "slice", hold: "30m", window: "30m", dashboard: "storepulse-d03",

@@ -139,9 +139,13 @@ func payments() []Rule {
 	return out
 }
 
+// promotions are those that run now, by tenant and kind.
+const promotions = "ecom:promo:active"
+
 // windows records what happened in the windows that end now.
 func windows() []Rule {
-	var out []Rule
+	// Only what runs: 0 and an absent series are the same, no promotion.
+	out := []Rule{{Record: promotions, Expr: "max by (tenant, kind) (ecom_promo_active) > 0"}}
 	for _, r := range rates() {
 		labels := map[string]string{"rate": r.name, "dimension": r.dimension}
 		out = append(out, Rule{Record: "ecom:rate_n:inc30m", Expr: r.n, Labels: labels}, Rule{Record: "ecom:rate_k:inc30m", Expr: r.k, Labels: labels})
@@ -158,8 +162,7 @@ func windows() []Rule {
 			Rule{Record: s + ":inc1d", Expr: fmt.Sprintf("sum_over_time(%[1]s[1d:30m]) and count_over_time(%[1]s[1d:30m]) >= 46", half)},
 		)
 	}
-	return append(out, Rule{
-		Record: "ecom:promo:factor",
-		Expr:   "1 + 0.5 * clamp_max(max(ecom_promo_active) or vector(0), 1)",
-	})
+	// How much wider limits are, for every shop that has numbers to judge.
+	shops := "group by (tenant) (ecom:rate_n:inc30m) or group by (tenant) (ecom:sessions:inc15m)"
+	return append(out, Rule{Record: "ecom:promo:factor", Expr: fmt.Sprintf("1.5 * group by (tenant) (%s) or (%s)", promotions, shops)})
 }

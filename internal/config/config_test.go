@@ -189,6 +189,7 @@ func TestDumpIsReadBackAsItWas(t *testing.T) {
 transform: {session: {gap: 1h30m, out_of_order: 90s}, orders: {pay_window: 48h}}
 tenants: {"1": {timezone: UTC, currency: USD, domains: [a.example, b.example]}, two: {}}
 events: {categories: ["yes", "007", "a: b"]}
+promotions: [{kind: flash, name: "a: b", from: 2026-11-11T00:00:00+08:00, until: 2026-11-11T00:00:00.5+07:00}]
 `)
 	if err != nil {
 		t.Fatal(err)

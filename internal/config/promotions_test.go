@@ -1,15 +1,11 @@
 package config_test
 
 import (
-	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/sink/prom"
 )
 
@@ -33,21 +29,6 @@ promotions:
 	}
 	if diff := cmp.Diff(c.Calendar(), want); diff != "" {
 		t.Errorf("-got, +want:\n%s", diff)
-	}
-	var text bytes.Buffer
-	if err := c.Dump(&text); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "dump.yaml")
-	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	again, err := config.Load(file, nil)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, text.String())
-	}
-	if diff := cmp.Diff(again.Promotions, c.Promotions); diff != "" {
-		t.Errorf("dumped and read again (-got, +want):\n%s\n%s", diff, text.String())
 	}
 }
 
