@@ -2,7 +2,7 @@ package rules
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/storepulse/storepulse/schemas"
 )
@@ -17,13 +17,14 @@ import (
 // are sums of the first. A count has only one series, ecom:count:inc30m.
 type rate struct {
 	name, dimension string
-	n, k            string // instant vectors with the labels tenant and slice, or tenant
+	n, k            growth
 }
 
 // window is the time over which a rate is compared.
 type window string
 
 const (
+	quarter  window = "15m"
 	halfHour window = "30m"
 	twoHours window = "2h"
 	day      window = "1d"
@@ -31,27 +32,12 @@ const (
 
 var growing = [...]window{halfHour, twoHours, day}
 
-// increase30m sums the increase of a counter over half an hour by tenant, and
-// by the label if there is one, which then becomes slice.
-func increase30m(counter, label string) string { return increase(counter, "30m", label) }
-
-func increase(counter, over, label string) string {
-	if label == "" {
-		return fmt.Sprintf("sum by (tenant) (increase(%s[%s]))", counter, over)
-	}
-	return slice(fmt.Sprintf("sum by (tenant, %s) (increase(%s[%s]))", label, counter, over), label)
+func stage(s schemas.Stage) counter {
+	return counter{"ecom_session_stage_total", []matcher{{"stage", "=", schemas.StageNames[s]}}}
 }
 
-func slice(vector, label string) string {
-	return fmt.Sprintf(`sum by (tenant, slice) (label_replace(%s, "slice", "$1", "%s", "(.*)"))`, vector, label)
-}
-
-func stage(s schemas.Stage) string {
-	return fmt.Sprintf("ecom_session_stage_total{stage=%q}", schemas.StageNames[s])
-}
-
-func stageByRegion(s schemas.Stage) string {
-	return fmt.Sprintf("ecom_session_stage_region_total{stage=%q}", schemas.StageNames[s])
+func stageByRegion(s schemas.Stage) counter {
+	return counter{"ecom_session_stage_region_total", []matcher{{"stage", "=", schemas.StageNames[s]}}}
 }
 
 // step names the way from a stage to the next.
@@ -66,77 +52,80 @@ const (
 
 // rates lists what is compared with the past.
 func rates() []rate {
-	all := []rate{{name: "cvr", n: increase30m(stage(firstStage), ""), k: increase30m(stage(lastStage), "")}}
+	carts := func(outcome string) growth {
+		return growth{counter: counter{"ecom_cart_sessions_total", []matcher{{"outcome", "=", outcome}}}}
+	}
+	all := []rate{{name: "cvr", n: growth{counter: stage(firstStage)}, k: growth{counter: stage(lastStage)}}}
 	for s := firstStage; s < lastStage; s++ {
-		all = append(all, rate{name: step(s), n: increase30m(stage(s), ""), k: increase30m(stage(s+1), "")})
+		all = append(all, rate{name: step(s), n: growth{counter: stage(s)}, k: growth{counter: stage(s + 1)}})
 	}
 	for _, label := range []string{"platform", "channel"} {
-		all = append(all, rate{"cvr", label, increase30m(stage(firstStage), label), increase30m(stage(lastStage), label)})
+		all = append(all, rate{"cvr", label, growth{counter: stage(firstStage), label: label}, growth{counter: stage(lastStage), label: label}})
 	}
+	orders := counter{name: "ecom_orders_attributed_total"}
+	found := counter{orders.name, []matcher{{"status", "!=", "none"}}}
 	return append(
 		all,
-		rate{"cvr", "device_class", byDevice("ecom:rate_n:inc30m"), byDevice("ecom:rate_k:inc30m")},
-		rate{"cvr", "region", increase30m(stageByRegion(firstStage), "region"), increase30m(stageByRegion(lastStage), "region")},
-		rate{name: "cart_to_pay", n: increase30m(`ecom_cart_sessions_total{outcome="added"}`, ""), k: increase30m(`ecom_cart_sessions_total{outcome="paid"}`, "")},
-		rate{"bounce", "landing_page_type", increase30m("ecom_sessions_closed_total", "landing_page_type"), increase30m("ecom_sessions_bounced_total", "landing_page_type")},
-		rate{name: "attributed", n: increase30m("ecom_orders_attributed_total", ""), k: increase30m(`ecom_orders_attributed_total{status!="none"}`, "")},
+		rate{"cvr", "device_class", growth{stage(firstStage), "platform", "ecom:rate_n"}, growth{stage(lastStage), "platform", "ecom:rate_k"}},
+		rate{"cvr", "region", growth{counter: stageByRegion(firstStage), label: "region"}, growth{counter: stageByRegion(lastStage), label: "region"}},
+		rate{name: "cart_to_pay", n: carts("added"), k: carts("paid")},
+		rate{"bounce", "landing_page_type", growth{counter: counter{name: "ecom_sessions_closed_total"}, label: "landing_page_type"}, growth{counter: counter{name: "ecom_sessions_bounced_total"}, label: "landing_page_type"}},
+		rate{name: "attributed", n: growth{counter: orders}, k: growth{counter: found}},
 	)
 }
 
-// byDevice adds platforms up: device_class follows from platform.
-func byDevice(record string) string {
-	expr := record + `{rate="cvr",dimension="platform"}`
-	groups := map[schemas.DeviceClass][]string{}
-	for p, name := range schemas.PlatformNames {
-		d := schemas.Platform(p).Device()
-		groups[d] = append(groups[d], name)
+// counted lists what is compared by number.
+func counted() []windowed {
+	clicks := counter{"ecom_events_ingested_total", []matcher{{"topic", "=", schemas.TopicNames[schemas.Clickstream]}}}
+	count := func(name, dimension string, g growth) windowed {
+		return windowed{"ecom:count", halfHour, map[string]string{"count": name, "dimension": dimension}, g, growing[:]}
 	}
-	for d, name := range schemas.DeviceClassNames {
-		if platforms := groups[schemas.DeviceClass(d)]; len(platforms) > 0 {
-			expr = fmt.Sprintf(`label_replace(%s, "device_class", "%s", "slice", "%s")`, expr, name, strings.Join(platforms, "|"))
-		}
-	}
-	return slice(fmt.Sprintf("sum by (tenant, device_class) (%s)", expr), "device_class")
-}
-
-const clientEvents = `ecom_events_ingested_total{topic="clickstream"}`
-
-// counted lists what is compared by number; each is a rule of its own because a
-// count may have a slice and a currency.
-func counted() []Rule {
-	count := func(name, dimension, expr string) Rule {
-		return Rule{Record: "ecom:count:inc30m", Expr: expr, Labels: map[string]string{"count": name, "dimension": dimension}}
-	}
-	money := "sum by (tenant, currency) (increase(ecom_orders_paid_amount_minor_total[30m]))"
-	return []Rule{
-		count("sessions", "", increase30m("ecom_sessions_started_total", "")),
-		count("orders_placed", "", increase30m("ecom_orders_placed_total", "")),
-		count("orders_paid", "", increase30m("ecom_orders_paid_total", "")),
-		count("gmv_paid", "", money),
-		count("events", "platform", increase30m(clientEvents, "platform")),
-		count("orders_placed", "platform", increase30m("ecom_orders_placed_total", "platform")),
-		{Record: "ecom:sessions_open", Expr: "sum(ecom_sessions_open)"},
-		{Record: "ecom:sessions:inc15m", Expr: increase("ecom_sessions_started_total", "15m", "")},
-		{Record: "ecom:count:inc15m", Expr: increase(clientEvents, "15m", "platform"), Labels: map[string]string{"count": "events", "dimension": "platform"}},
-		{Record: "ecom:count:inc15m", Expr: increase("ecom_orders_placed_total", "15m", "platform"), Labels: map[string]string{"count": "orders_placed", "dimension": "platform"}},
-		{Record: "ecom:events:inc30m", Expr: increase30m(clientEvents, "")},
-		{Record: "ecom:bots:inc30m", Expr: increase30m("ecom_events_bot_total", "")},
+	of := func(name string) growth { return growth{counter: counter{name: name}} }
+	return []windowed{
+		count("sessions", "", of("ecom_sessions_started_total")),
+		count("orders_placed", "", of("ecom_orders_placed_total")),
+		count("orders_paid", "", of("ecom_orders_paid_total")),
+		count("gmv_paid", "", growth{counter: counter{name: "ecom_orders_paid_amount_minor_total"}, label: "currency"}),
+		count("events", "platform", growth{counter: clicks, label: "platform"}),
+		count("orders_placed", "platform", growth{counter: counter{name: "ecom_orders_placed_total"}, label: "platform"}),
+		{"ecom:sessions", quarter, nil, of("ecom_sessions_started_total"), []window{quarter}},
+		{"ecom:count", quarter, map[string]string{"count": "events", "dimension": "platform"}, growth{counter: clicks, label: "platform"}, []window{quarter}},
+		{"ecom:count", quarter, map[string]string{"count": "orders_placed", "dimension": "platform"}, growth{counter: counter{name: "ecom_orders_placed_total"}, label: "platform"}, []window{quarter}},
+		{"ecom:events", halfHour, nil, growth{counter: clicks}, nil},
+		{"ecom:bots", halfHour, nil, of("ecom_events_bot_total"), nil},
 	}
 }
 
 // payments: attempts, and those that failed for technical reasons. A buyer who
 // gives up is no failure.
-func payments() []Rule {
-	var out []Rule
-	for _, over := range []string{"5m", "30m"} {
+func payments() []windowed {
+	var out []windowed
+	attempts := func(op, result string) growth {
+		return growth{counter: counter{"ecom_payment_attempts_total", []matcher{{"result", op, result}}}, label: "payment_method"}
+	}
+	for _, over := range []window{"5m", halfHour} {
+		var past []window
+		if over == halfHour {
+			past = []window{halfHour}
+		}
 		out = append(
 			out,
-			Rule{Record: "ecom:payments:inc" + over, Expr: increase(`ecom_payment_attempts_total{result="attempted"}`, over, "payment_method")},
-			Rule{Record: "ecom:payment_failures:inc" + over, Expr: increase(`ecom_payment_attempts_total{result!~"attempted|user_cancel"}`, over, "payment_method")},
-			Rule{Record: "ecom:payment_errors:inc" + over, Expr: increase(`ecom_payment_attempts_total{result!="attempted"}`, over, "payment_method")},
+			windowed{"ecom:payments", over, nil, attempts("=", "attempted"), past},
+			windowed{"ecom:payment_failures", over, nil, attempts("!~", "attempted|user_cancel"), past},
+			windowed{"ecom:payment_errors", over, nil, attempts("!=", "attempted"), past},
 		)
 	}
 	return out
+}
+
+// recorded lists the windows that are taken from the counters.
+func recorded() []windowed {
+	var out []windowed
+	for _, r := range rates() {
+		labels := map[string]string{"rate": r.name, "dimension": r.dimension}
+		out = append(out, windowed{"ecom:rate_n", halfHour, labels, r.n, growing[:]}, windowed{"ecom:rate_k", halfHour, labels, r.k, growing[:]})
+	}
+	return slices.Concat(out, counted(), payments())
 }
 
 // promotions are those that run now, by tenant and kind.
@@ -146,12 +135,10 @@ const promotions = "ecom:promo:active"
 func windows() []Rule {
 	// Only what runs: 0 and an absent series are the same, no promotion.
 	out := []Rule{{Record: promotions, Expr: "max by (tenant, kind) (ecom_promo_active) > 0"}}
-	for _, r := range rates() {
-		labels := map[string]string{"rate": r.name, "dimension": r.dimension}
-		out = append(out, Rule{Record: "ecom:rate_n:inc30m", Expr: r.n, Labels: labels}, Rule{Record: "ecom:rate_k:inc30m", Expr: r.k, Labels: labels})
+	for _, w := range recorded() {
+		out = append(out, w.rule())
 	}
-	out = append(out, counted()...)
-	out = append(out, payments()...)
+	out = append(out, Rule{Record: openSessions, Expr: "sum(ecom_sessions_open)"})
 	for _, s := range []string{"ecom:rate_n", "ecom:rate_k", "ecom:count"} {
 		half := s + ":inc30m"
 		out = append(
@@ -166,3 +153,5 @@ func windows() []Rule {
 	shops := "group by (tenant) (ecom:rate_n:inc30m) or group by (tenant) (ecom:sessions:inc15m)"
 	return append(out, Rule{Record: "ecom:promo:factor", Expr: fmt.Sprintf("1.5 * group by (tenant) (%s) or (%s)", promotions, shops)})
 }
+
+const openSessions = "ecom:sessions_open"

@@ -1,0 +1,54 @@
+package counted
+
+import (
+	"fmt"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// orders are put together from their events: current states of orders have no
+// dates to find those of a day by.
+func orders(s Settings) []Counter {
+	life := s.PayWindow + 2*s.Gap + s.MaxLength
+	greatest := func(names []string, column string) string {
+		l := list(names)
+		return fmt.Sprintf("%[1]s[greatest(1, max(indexOf(%[1]s, toString(%[2]s))))]", l, column)
+	}
+	order := fmt.Sprintf(`SELECT tenant, order_hash,
+		min(coalesce(e.created_at, if(event_type = 'order.created', toNullable(event_time), NULL))) AS made,
+		min(if(event_type = 'order.paid', coalesce(e.paid_at, toNullable(event_time)), NULL)) AS settled,
+		%s AS place, %s AS province, %s AS kind, anyIf(toString(currency), currency != '') AS money,
+		argMaxIf(payable_minor, (order_version, payable_minor), payable_minor > 0 OR event_type = 'order.created') AS payable,
+		argMaxIf(e.paid_minor, (order_version, e.paid_minor), event_type = 'order.paid') AS settled_minor
+		FROM fact_order_events AS e
+		WHERE event_type IN ('order.created', 'order.updated', 'order.paid', 'order.cancelled') AND %s
+		GROUP BY tenant, order_hash HAVING max(is_test OR is_internal) = 0`,
+		greatest(schemas.PlatformNames, "platform"), greatest(schemas.RegionNames, "ship_region"), greatest(schemas.OrderTypeNames, "order_type"), within("event_time", life))
+	placed := func(columns, more string) string {
+		return fmt.Sprintf("SELECT tenant, assumeNotNull(coalesce(made, settled)) AS at, %s FROM (%s) WHERE coalesce(made, settled) IS NOT NULL%s", columns, order, more)
+	}
+	paid := func(columns string) string {
+		return fmt.Sprintf("SELECT tenant, assumeNotNull(settled) AS at, %s FROM (%s) WHERE settled IS NOT NULL", columns, order)
+	}
+	// Whether an order has found a session, not how: that is in no table.
+	linked := fmt.Sprintf("order_hash IN (SELECT arrayJoin(order_hashes) FROM fact_sessions FINAL WHERE is_deleted = 0 AND %s)", within("start_time", life))
+	event := func(columns, types string) string {
+		return fmt.Sprintf("SELECT tenant, event_time AS at, %s FROM fact_order_events WHERE event_type IN (%s) AND %s AND %s", columns, types, business, within("event_time", 0))
+	}
+	const one = "1 AS n"
+	return []Counter{
+		{"ecom_orders_placed_total", []string{"platform"}, placed("place AS platform, "+one, "")},
+		{"ecom_orders_paid_total", []string{"platform"}, paid("place AS platform, " + one)},
+		{"ecom_orders_placed_amount_minor_total", []string{"currency", "platform"}, placed("money AS currency, place AS platform, payable AS n", "")},
+		{"ecom_orders_paid_amount_minor_total", []string{"currency", "platform"}, paid("money AS currency, place AS platform, settled_minor AS n")},
+		{"ecom_orders_region_paid_total", []string{"region"}, paid("province AS region, " + one)},
+		{"ecom_orders_attributed_total", []string{"status", "platform"}, placed("if("+linked+", 'linked', 'none') AS status, place AS platform, "+one, " AND kind NOT IN ('subscription', 'exchange', 'imported')")},
+		{"ecom_orders_cancelled_total", []string{"reason", "paid"}, fmt.Sprintf(`SELECT tenant, minIf(event_time, event_type = 'order.cancelled') AS at, argMinIf(toString(cancel_reason), kafka_offset, event_type = 'order.cancelled') AS reason,
+			toString(argMinIf(cancel_paid, kafka_offset, event_type = 'order.cancelled') OR minIf(kafka_offset, event_type = 'order.paid') < minIf(kafka_offset, event_type = 'order.cancelled') AND countIf(event_type = 'order.paid') > 0) AS paid, 1 AS n
+			FROM fact_order_events WHERE event_type IN ('order.paid', 'order.cancelled') AND %s AND %s GROUP BY tenant, order_hash HAVING countIf(event_type = 'order.cancelled') > 0`, business, within("event_time", life))},
+		{"ecom_payment_attempts_total", []string{"payment_method", "result"}, event(
+			"payment_method, multiIf(event_type = 'payment.attempted', 'attempted', payment_error IN ('', 'unknown'), 'unknown_error', toString(payment_error)) AS result, "+one, "'payment.attempted', 'payment.failed'")},
+		{"ecom_refunds_total", []string{"reason", "type"}, event("refund_reason AS reason, refund_type AS type, "+one, "'refund.succeeded'")},
+		{"ecom_refund_amount_minor_total", []string{"currency"}, event("currency, refund_minor AS n", "'refund.succeeded'")},
+	}
+}
