@@ -83,6 +83,9 @@ watched as it happens starts after 12h.`,
 
 // runDemo starts the parts in the order of the data and stops them in reverse.
 func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
+	if err := needEngine(); err != nil {
+		return err
+	}
 	cfg, err := s.config()
 	if err != nil {
 		return err

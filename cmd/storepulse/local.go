@@ -1,3 +1,5 @@
+//go:build !noengine
+
 package main
 
 import (
@@ -11,6 +13,9 @@ import (
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/devmode"
 )
+
+// needEngine says why this build cannot run the embedded parts; this one can.
+func needEngine() error { return nil }
 
 // local is the embedded Kafka and ClickHouse of one data directory, and the
 // configuration that points at them.
@@ -72,4 +77,30 @@ func attachClickHouse(ctx context.Context, progress io.Writer, dataDir string, c
 	}
 	pointAt(cfg, ch.URL())
 	return func() { _ = ch.Stop() }, nil
+}
+
+// attachForVerify points the configuration at a data directory: at the running
+// ClickHouse, or at one that it starts, and Kafka with it. A running demo's
+// Kafka cannot be found from outside.
+func attachForVerify(ctx context.Context, progress io.Writer, f verifyFlags, cfg *config.Config) (detach func(), kafka bool, err error) {
+	if url, ok := devmode.Attach(filepath.Join(f.dataDir, "clickhouse")); ok {
+		pointAt(cfg, url)
+		if f.records {
+			return nil, false, errors.New("--records: the demo in this data directory is running, and its Kafka cannot be reached from outside: stop the demo first")
+		}
+		if !f.noKafka {
+			fmt.Fprintln(progress, "the demo in this data directory is running: comparing ledger and tables, without its Kafka")
+		}
+		return func() {}, false, nil
+	}
+	if f.noKafka {
+		detach, err = attachClickHouse(ctx, progress, f.dataDir, cfg)
+		return detach, false, err
+	}
+	l, err := startLocal(ctx, progress, f.dataDir, 0, *cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, false, err
+	}
+	*cfg = l.cfg
+	return func() { _ = l.stop() }, true, nil
 }

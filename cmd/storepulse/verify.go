@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +14,6 @@ import (
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/internal/config"
-	"github.com/storepulse/storepulse/internal/devmode"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/progress"
 	"github.com/storepulse/storepulse/internal/verify"
@@ -148,32 +144,6 @@ func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
 		err = errFailed
 	}
 	return err
-}
-
-// attachForVerify points the configuration at a data directory: at the running
-// ClickHouse, or at one that it starts, and Kafka with it. A running demo's
-// Kafka cannot be found from outside.
-func attachForVerify(ctx context.Context, progress io.Writer, f verifyFlags, cfg *config.Config) (detach func(), kafka bool, err error) {
-	if url, ok := devmode.Attach(filepath.Join(f.dataDir, "clickhouse")); ok {
-		pointAt(cfg, url)
-		if f.records {
-			return nil, false, errors.New("--records: the demo in this data directory is running, and its Kafka cannot be reached from outside: stop the demo first")
-		}
-		if !f.noKafka {
-			fmt.Fprintln(progress, "the demo in this data directory is running: comparing ledger and tables, without its Kafka")
-		}
-		return func() {}, false, nil
-	}
-	if f.noKafka {
-		detach, err = attachClickHouse(ctx, progress, f.dataDir, cfg)
-		return detach, false, err
-	}
-	l, err := startLocal(ctx, progress, f.dataDir, 0, *cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, false, err
-	}
-	*cfg = l.cfg
-	return func() { _ = l.stop() }, true, nil
 }
 
 // parseTime reads a time or a date.

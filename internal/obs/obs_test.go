@@ -118,7 +118,12 @@ func TestPages(t *testing.T) {
 // and must have ended well when the test is over.
 func start(t *testing.T, cfg obs.HTTPConfig) string {
 	t.Helper()
-	s := newServer(cfg, func() error { return nil })
+	return serveReady(t, cfg, func() error { return nil })
+}
+
+func serveReady(t *testing.T, cfg obs.HTTPConfig, ready func() error) string {
+	t.Helper()
+	s := newServer(cfg, ready)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()

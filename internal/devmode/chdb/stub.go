@@ -1,4 +1,4 @@
-//go:build !linux || !amd64 || noembed
+//go:build !linux || !amd64
 
 package chdb
 
