@@ -18,7 +18,7 @@ KAFKA_ADDR := 127.0.0.1:19092
 # What test-kafka and test-eyes run, and a test that is only the body of another one's process.
 ELSEWHERE := ^TestParentProcess$$|^TestChecks$$|^TestAlerts$$|^TestRoutes$$|^TestInhibition$$|^TestPanels$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
 
-.PHONY: help demo build test test-race test-kafka test-eyes promtools soak lint bench fuzz generate kafka kafka-start kafka-stop clean
+.PHONY: help demo build test test-race test-kafka test-eyes promtools soak lint bench fuzz generate secrets up down kafka kafka-start kafka-stop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,7 @@ lint: ## formatting, vet, staticcheck and the house rules
 		echo "not formatted, run: go tool gofumpt -w $$(echo $$files)"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -C tools/eyes ./...
+	$(GO) vet -tags noengine ./cmd/storepulse
 	$(GO) tool staticcheck ./...
 	$(GO) test ./internal/lint
 
@@ -71,6 +72,15 @@ fuzz: ## every fuzz target for FUZZTIME each (FUZZ=RecordBatch FUZZTIME=10000000
 generate: ## files made from Go: docs/metrics.md, and what lies in dashboards/generated
 	$(GO) test ./sink/prom -run '^TestMetricsPage$$' -update
 	$(GO) test ./dashboards/... -run UpToDate -update
+
+secrets: ## what compose.yaml needs to know and git must not, into .secrets
+	@tools/secrets.sh
+
+up: secrets ## the full stack of compose.yaml with shoppers, in Docker; Grafana on http://localhost:3000
+	STOREPULSE_VERSION='$(VERSION)' docker compose --profile generator up --detach --build
+
+down: ## stop it; its data stays in Docker's volumes
+	docker compose --profile generator down
 
 kafka: build/kafka/libs ## a real Kafka for test-kafka, downloaded once with Maven
 

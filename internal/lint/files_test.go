@@ -38,7 +38,7 @@ func (s source) at(n ast.Node) token.Position {
 // walk visits every file that belongs to the project, not what was built or downloaded.
 func walk(t *testing.T, visit func(path string)) {
 	t.Helper()
-	skip := []string{".git", "bin", "build", "node_modules", ".storepulse"}
+	skip := []string{".git", "bin", "build", "node_modules", ".storepulse", ".secrets"}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
