@@ -71,7 +71,7 @@ func (s *State) countOrderEvent(o *schemas.Orders, i int) {
 		d.Add(tenant, r.PaymentAttempts, 1, int(o.PaymentMethod.Index[i]), result)
 	case schemas.KindRefundSucceeded:
 		d.Add(tenant, r.Refunds, 1, int(o.RefundReason.Index[i]), int(o.RefundType.Index[i]))
-		if c, ok := s.reporting(o.Currency.Index[i]); ok {
+		if c, ok := s.reporting(tenant, o.Currency.Index[i]); ok {
 			d.Add(tenant, r.RefundAmount, o.Refund[i], c)
 		}
 	case schemas.KindOrderPaid:
@@ -91,10 +91,17 @@ func (s *State) conflict(o *order, kind int) {
 	s.deltas.Add(int(o.tenant), s.register.OrderStateConflicts, 1, kind)
 }
 
-// reporting gives the label of a reporting currency.
-func (s *State) reporting(currency uint8) (label int, ok bool) {
-	label = int(s.currencyLabel[currency])
-	return label - 1, label > 0
+// reporting is the currency of a tenant's amounts, and its label.
+type reporting struct {
+	currency uint8
+	label    int
+}
+
+// reporting gives the label of the tenant's own currency. That of another shop
+// is as foreign to it as any: amounts of two currencies never stand side by side.
+func (s *State) reporting(tenant int, currency uint8) (label int, ok bool) {
+	r := s.reports[tenant]
+	return r.label, r.currency == currency && currency != 0
 }
 
 // countOrders counts the orders that were first seen created or paid in this
@@ -111,7 +118,7 @@ func (s *State) countOrders() {
 			continue
 		}
 		tenant, platform, channel := int(o.tenant), int(o.platform), s.linkedChannel(o)
-		currency, known := s.reporting(o.currency)
+		currency, known := s.reporting(tenant, o.currency)
 		if o.flags&countedPlaced == 0 {
 			o.flags |= countedPlaced
 			d.Add(tenant, r.OrdersPlaced, 1, platform, channel)

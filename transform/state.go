@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/storepulse/storepulse/schemas"
@@ -40,9 +41,9 @@ type State struct {
 	lastPaid   []int64 // by tenant, Unix ms
 	gauges     []tenantGauges
 
-	days          []days
-	currencyLabel [256]uint8 // 1 + label index of a reporting currency
-	categories    map[string]uint8
+	days       []days
+	reports    []reporting // by tenant
+	categories map[string]uint8
 
 	// Of the epoch in hand.
 	out                   *Output
@@ -88,10 +89,10 @@ func New(v *schemas.Vocabulary, r *schemas.Register, settings Settings) *State {
 		o := s.orders.at(i)
 		return &o.next, &o.prev, &o.bucket
 	})
-	for i, code := range r.OrdersPlacedAmount.Labels[0].Values {
-		s.currencyLabel[schemas.CurrencyIndex([]byte(code))] = uint8(i + 1)
+	for _, t := range v.Tenants {
+		label := slices.Index(r.OrdersPlacedAmount.Labels[0].Values, t.Currency)
+		s.reports = append(s.reports, reporting{schemas.CurrencyIndex([]byte(t.Currency)), label})
 	}
-	s.currencyLabel[0] = 0
 	for i, name := range v.Categories {
 		s.categories[name] = uint8(i)
 	}

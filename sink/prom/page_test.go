@@ -70,7 +70,7 @@ metrics are in [operations.md](operations.md).
 		total += n
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %d | %s |\n", m.Name, types[m.Type], m.Unit, strings.Join(labels, ", "), n, m.Help)
 	}
-	fmt.Fprintf(&b, "\n%d series a tenant and worker at most, with one reporting currency and no configured categories.\n", total)
+	fmt.Fprintf(&b, "\n%d series a tenant and worker at most, and one for each configured category. A tenant has the currency of its configuration alone.\n", total)
 	b.WriteString("\n## Label values\n\n| label | on | values |\n|---|---|---|\n")
 	for _, key := range order {
 		l := lists[key]

@@ -47,6 +47,8 @@ func New(v *schemas.Vocabulary, r *schemas.Register) *Collector {
 		c.descs = append(c.descs, newDesc(m, c.tenants > 1))
 	}
 	for tenant, name := range v.TenantNames {
+		// A shop's amounts are in its own currency: the others' would stay zero.
+		foreign := func(s series) bool { return s.isForeign(v.Tenants[tenant].Currency) }
 		for i, m := range r.Metrics {
 			all := newSeries(m, c.descs[i], tenant)
 			for k := range all {
@@ -56,7 +58,7 @@ func New(v *schemas.Vocabulary, r *schemas.Register) *Collector {
 					c.gaugeSlots = append(c.gaugeSlots, all[k].slot)
 				}
 			}
-			c.series = append(c.series, all...)
+			c.series = append(c.series, slices.DeleteFunc(all, foreign)...)
 		}
 	}
 	return c

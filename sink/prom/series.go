@@ -56,6 +56,11 @@ func (s *series) setLabels(m *schemas.Metric, k int, tenant string, tenantLabel 
 	slices.SortFunc(s.labels, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
 }
 
+// isForeign says whether the series has the label currency with another value.
+func (s *series) isForeign(currency string) bool {
+	return slices.ContainsFunc(s.labels, func(p *dto.LabelPair) bool { return p.GetName() == "currency" && p.GetValue() != currency })
+}
+
 func pair(name, value string) *dto.LabelPair {
 	return &dto.LabelPair{Name: &name, Value: &value}
 }
