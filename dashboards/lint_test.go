@@ -10,6 +10,7 @@ import (
 
 	"github.com/storepulse/storepulse/dashboards/rules"
 	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/schemas/catalogue"
 )
 
 func read(t *testing.T, path string) string {
@@ -81,9 +82,9 @@ var (
 	counter    = regexp.MustCompile(`(rate|increase|sum)?\(?\s*(ecom_[a-z0-9_]+_total)(\{[^}]*\})?(\[[^\]]+\])?`)
 )
 
-// TestSeriesExist: a panel or a rule names only series that somebody exports or
-// records, and takes counters by their increase.
-func TestSeriesExist(t *testing.T) {
+// knownSeries are those that the program exports or a rule records.
+func knownSeries(t *testing.T) map[string]bool {
+	t.Helper()
 	known := map[string]bool{}
 	voc, err := schemas.NewVocabulary([schemas.NumTopics]string{"clickstream", "orders"}, []schemas.Tenant{{ID: "main", Location: time.UTC, Currency: "CNY"}}, nil, nil)
 	if err != nil {
@@ -105,6 +106,13 @@ func TestSeriesExist(t *testing.T) {
 			known[r.Record] = true
 		}
 	}
+	return known
+}
+
+// TestSeriesExist: a panel or a rule names only series that somebody exports or
+// records, and takes counters by their increase.
+func TestSeriesExist(t *testing.T) {
+	known := knownSeries(t)
 	check := func(where, expr string) {
 		for _, name := range seriesName.FindAllString(expr, -1) {
 			if !known[name] {
@@ -168,6 +176,85 @@ func TestAlertsLeadSomewhere(t *testing.T) {
 	} {
 		if !slices.Contains(ids, want) {
 			t.Errorf("%s of docs/design.md is not there", want)
+		}
+	}
+}
+
+// TestTheCatalogueIsShown: the catalogue, the dashboards and the alerts name
+// each other, and nobody names what does not exist.
+func TestTheCatalogueIsShown(t *testing.T) {
+	known := knownSeries(t)
+	alerts, watched := map[string]bool{}, map[string]bool{}
+	for _, g := range slices.Concat(rules.Business(rules.DefaultOptions()), rules.Pipeline(rules.DefaultOptions())) {
+		for _, r := range g.Rules {
+			if id := r.Labels["alert_id"]; id != "" {
+				alerts[id] = true
+			}
+		}
+	}
+	number := regexp.MustCompile(`\b(SAL|TRF|FUN|CUS|SVC|FUL|RSK|PLT)-\d\d\b`)
+	shown := map[string]map[string]bool{} // dashboard, id
+	for _, b := range boards() {
+		board := strings.ToUpper(b.file[:3])
+		shown[board] = map[string]bool{}
+		for _, r := range b.rows {
+			for _, p := range r.panels {
+				for _, id := range number.FindAllString(p.description, -1) {
+					shown[board][id] = true
+					if len(catalogue.Find(id)) == 0 {
+						t.Errorf("%s: %s speaks of %s, which the catalogue does not have", b.uid, p.title, id)
+					}
+				}
+				for _, q := range p.targets {
+					for _, view := range regexp.MustCompile(`\bmetric_([a-z0-9_]+)`).FindAllStringSubmatch(q.sql, -1) {
+						if m := catalogue.Find(view[1]); len(m) != 1 || m[0].View == "" {
+							t.Errorf("%s: %s reads %s, which is no view of the catalogue", b.uid, p.title, view[0])
+						}
+					}
+				}
+			}
+		}
+	}
+	names := map[string]bool{}
+	for _, m := range catalogue.All() {
+		if names[m.Name] {
+			t.Errorf("%s is the name of two metrics", m.Name)
+		}
+		names[m.Name] = true
+		if m.Title == "" || m.Unit == "" || m.Formula == "" || len(m.Edges) == 0 || len(m.Dashboards) == 0 {
+			t.Errorf("%s: wants title, unit, formula, edge rules and a dashboard", m.Name)
+		}
+		if (m.Now == "") != (len(m.Series) == 0) || (m.ViewName() == "") != (m.Value == "") || m.Now == "" && m.Value == "" {
+			t.Errorf("%s: wants series with a query, or a view with a value", m.Name)
+		}
+		if m.Of != "" && (m.View != "" || len(catalogue.Find(m.Of)) != 1 || catalogue.Find(m.Of)[0].View == "") {
+			t.Errorf("%s: %s has no view to share", m.Name, m.Of)
+		}
+		for _, s := range m.Series {
+			if !known[s] {
+				t.Errorf("%s: nobody exports %s", m.Name, s)
+			}
+		}
+		for _, s := range seriesName.FindAllString(m.Now, -1) {
+			if !known[s] {
+				t.Errorf("%s: nobody exports %s, which its query names", m.Name, s)
+			}
+		}
+		for _, d := range m.Dashboards {
+			if !shown[d][m.ID] {
+				t.Errorf("%s: no panel of %s speaks of %s", m.Name, d, m.ID)
+			}
+		}
+		for _, a := range m.Alerts {
+			watched[a] = true
+			if !alerts[a] {
+				t.Errorf("%s: there is no alert %s", m.Name, a)
+			}
+		}
+	}
+	for a := range alerts {
+		if !watched[a] {
+			t.Errorf("no metric names the alert %s", a)
 		}
 	}
 }

@@ -96,7 +96,7 @@ them into funnel stages, writes facts to ClickHouse and exposes Prometheus serie
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		newRun(s), newHealthcheck(s), newDemo(s), newGenerate(s), newImport(s), newValidate(s), newSQL(s), newStatus(s), newVerify(s), newTrace(s), newDeadLetters(s), newMigrate(s),
-		newDashboards(s), newRules(s), newConfig(s), newDev(s), newVersion(s),
+		newMetrics(s), newDashboards(s), newRules(s), newConfig(s), newDev(s), newVersion(s),
 	)
 	for _, c := range root.Commands() {
 		wrapArgs(c)

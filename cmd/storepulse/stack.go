@@ -40,6 +40,7 @@ type stack struct {
 	worker *pipeline.Worker
 	server *obs.Server
 	watch  *verify.Watch
+	views  []clickhouse.View
 	snaps  sync.WaitGroup
 }
 
@@ -48,7 +49,7 @@ func newStack(cfg config.Config, log *slog.Logger) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{cfg: cfg, log: log, reg: obs.NewRegistry(obs.ReadBuild(version))}
+	s := &stack{cfg: cfg, log: log, reg: obs.NewRegistry(obs.ReadBuild(version)), views: metricViews(cfg, voc)}
 	if s.kafka, err = ingest.New(cfg.Source(), log.With("part", "ingest"), s.reg); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (s *stack) check(ctx context.Context) error {
 			return fmt.Errorf("%w (run `storepulse migrate`, or set sink.migrate)", err)
 		}
 	} else {
-		applied, err := s.store.Migrate(ctx)
+		applied, err := s.migrate(ctx)
 		if err != nil {
 			return err
 		}
@@ -105,6 +106,14 @@ func (s *stack) check(ctx context.Context) error {
 	}
 	s.log.Info("both ends answer", "lanes", n, "kafka", strings.Join(s.cfg.Kafka.Brokers, ","), "clickhouse", s.cfg.Sink.ClickHouse.URL)
 	return nil
+}
+
+// migrate brings tables and views to the program's schema.
+func (s *stack) migrate(ctx context.Context) (applied []string, err error) {
+	if applied, err = s.store.Migrate(ctx); err != nil {
+		return applied, err
+	}
+	return applied, s.store.ApplyViews(ctx, s.views)
 }
 
 // run works until ctx ends or the worker is drained.

@@ -1,0 +1,70 @@
+package catalogue
+
+// pipeline: whether the numbers can be trusted.
+func pipeline() []*Metric {
+	return []*Metric{
+		{
+			ID: "PLT-02", Name: "peak_load", Title: "Load", Unit: "events a second", Dimensions: []string{"topic", "type", "platform"},
+			Formula: "events accepted a second", Edges: []string{"records fetched again after a recovery are in ecom_kafka_fetched_records_total only"},
+			Series: []string{"ecom_events_ingested_total", "ecom_kafka_fetched_records_total"}, Now: "sum by (topic) (rate(ecom_events_ingested_total[1m]))", Dashboards: []string{"D03", "D12"}, Alerts: []string{"A-PL-01"},
+		},
+		{
+			ID: "PLT-03", Name: "monitoring_freshness", Title: "Freshness", Unit: "seconds", Dimensions: []string{"lane", "topic"},
+			Formula: "how far the time up to which the facts of every lane are complete lies behind the clock", Edges: []string{"an idle topic stays fresh: the lane finishes epochs without records"},
+			Series: []string{"ecom_complete_until_timestamp_seconds", "ecom_pipeline_e2e_latency_seconds"}, Now: "time() - min(ecom_complete_until_timestamp_seconds)", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-02", "A-PL-11", "A-PL-12"},
+		},
+		{
+			ID: "PLT-04", Name: "consumer_lag", Title: "Consumer lag", Unit: "seconds", Dimensions: []string{"topic", "partition"},
+			Formula: "age of the oldest record in Kafka that no finished epoch has", Edges: []string{"a lane that moves takes its series along"},
+			Series: []string{"ecom_kafka_consumer_lag_seconds", "ecom_kafka_consumer_lag_messages"}, Now: "max by (topic) (ecom_kafka_consumer_lag_seconds)", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-01"},
+		},
+		{
+			ID: "PLT-05", Name: "dead_letter_rate", Title: "Dead letters", Unit: "records a second", Dimensions: []string{"topic", "reason"},
+			Formula: "records set aside with reason and position", Edges: []string{"late events and copies are none", "the records are in the table dead_letters"},
+			Series: []string{"ecom_events_dead_letter_total"}, Now: "sum by (topic, reason) (rate(ecom_events_dead_letter_total[5m]))", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-03"},
+		},
+		{
+			ID: "PLT-06", Name: "late_events", Title: "Late events", Unit: "ratio", Dimensions: []string{"topic", "class"},
+			Formula: "events outside the merge horizon or older than 72 hours, of the events", Edges: []string{"late is not lost: they are facts, and sessions are rebuilt with them"},
+			Series: []string{"ecom_events_late_total", "ecom_sessions_merged_total", "ecom_event_lateness_seconds"},
+			Now:    "sum by (topic, class) (increase(ecom_events_late_total[30m])) / on (topic) group_left () (sum by (topic) (increase(ecom_events_ingested_total[30m])) > 0)", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-04"},
+		},
+		{
+			ID: "PLT-07", Name: "duplicate_rate", Title: "Copies", Unit: "ratio", Dimensions: []string{"topic"},
+			Formula: "events dropped because their source and id were seen, of the events", Edges: []string{"a jump means a producer that repeats itself"},
+			Series: []string{"ecom_events_duplicate_total"}, Now: "sum by (topic) (increase(ecom_events_duplicate_total[30m])) / (sum by (topic) (increase(ecom_events_ingested_total[30m])) > 0)", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-05"},
+		},
+		{
+			ID: "PLT-08", Name: "sink_health", Title: "Inserts", Unit: "seconds", Dimensions: []string{"table"},
+			Formula: "99th percentile of the time of an insert", Edges: []string{"a failed insert is repeated under the same token: nothing is lost or doubled"},
+			Series: []string{"ecom_clickhouse_insert_seconds", "ecom_clickhouse_insert_failures_total", "ecom_clickhouse_parts_max"},
+			Now:    "histogram_quantile(0.99, sum by (le, table) (rate(ecom_clickhouse_insert_seconds_bucket[5m])))", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-07"},
+		},
+		{
+			ID: "PLT-09", Name: "reconciliation", Title: "Ledger against tables", Unit: "events", Dimensions: []string{"topic"},
+			Formula: "records that Kafka, ledger and tables do not agree on", Edges: []string{"must be 0; storepulse verify names the epochs", "no control totals of an order system come by the two topics"},
+			Series: []string{"ecom_ledger_imbalance_events"}, Now: "sum by (topic) (ecom_ledger_imbalance_events)", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-08"},
+		},
+		{
+			ID: "PLT-10", Name: "session_state", Title: "Session state", Unit: "sessions", Dimensions: []string{"instance"},
+			Formula: "sessions not yet closed by the watermark", Edges: []string{"what a bound cuts off is counted in ecom_state_cut_total"},
+			Series: []string{"ecom_sessions_open", "ecom_state_bytes", "ecom_watermark_delay_seconds", "ecom_state_cut_total"}, Now: "sum(ecom_sessions_open)", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-06", "A-PL-13"},
+		},
+		{
+			ID: "PLT-11", Name: "schema_drift", Title: "Unknown types", Unit: "records a second", Dimensions: []string{"topic"},
+			Formula: "records of a type that nobody configured", Edges: []string{"unknown fields are no fault: they are kept in extra"},
+			Series: []string{"ecom_events_dead_letter_total"}, Now: `sum by (topic) (rate(ecom_events_dead_letter_total{reason="unknown_type"}[5m]))`, Dashboards: []string{"D12"}, Alerts: []string{"A-PL-03"},
+		},
+		{
+			ID: "PLT-12", Name: "tracking_completeness", Title: "Orders that the tracker knows", Unit: "ratio", Dimensions: []string{"platform"},
+			Formula: "orders with a client event of the same order, of the orders created; the series count those that found a session",
+			Edges:   []string{untested, "cashier apps lose client events: 0.8 to 0.95 is usual, look at changes"},
+			Series:  []string{"ecom_orders_attributed_total"},
+			Now:     `sum by (tenant) (increase(ecom_orders_attributed_total{status!="none"}[30m])) / (sum by (tenant) (increase(ecom_orders_attributed_total[30m])) > 0)`,
+			View: `SELECT o.tenant AS tenant, toStartOfHour(assumeNotNull(o.created_at), 'UTC') AS time, assumeNotNull(o.created_date) AS business_date, o.platform AS platform,
+    count() AS orders, countIf((o.tenant, o.order_id) IN (SELECT e.tenant, e.order_id FROM fact_events AS e WHERE e.event_type IN ('order_submit', 'purchase') AND e.order_id != '')) AS tracked
+FROM orders AS o WHERE o.created_at IS NOT NULL AND {orders} GROUP BY ALL`,
+			Value: "sum(tracked) / nullIf(sum(orders), 0)", Dashboards: []string{"D03"}, Alerts: []string{"A-TRK-01"},
+		},
+	}
+}

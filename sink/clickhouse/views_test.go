@@ -1,0 +1,353 @@
+package clickhouse_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
+	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/schemas/catalogue"
+	"github.com/storepulse/storepulse/sink/clickhouse"
+)
+
+// shelf is a database with rows written by hand, and the views over them.
+type shelf struct {
+	t       *testing.T
+	url, db string
+	c       *clickhouse.Client
+	begin   time.Time
+}
+
+// dormancies are days since an order, on both sides of the limits.
+var dormancies = [...]int{29, 30, 59, 60}
+
+// newShelf has a tenant in Shanghai, and one in New York for each of dormancies.
+func newShelf(t *testing.T) *shelf {
+	t.Helper()
+	s := &shelf{t: t, url: engine(t), db: newDatabase(t), begin: time.Now().UTC()}
+	s.c = openClient(t, s.url, s.db)
+	if _, err := s.c.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.apply()
+	s.insert("lanes (lane, term, worker, pipeline, partitions)", "0, 1, 'w', 'main', 1")
+	return s
+}
+
+func (s *shelf) apply() {
+	s.t.Helper()
+	var views []clickhouse.View
+	tenants := []schemas.Tenant{{ID: "cn", Location: zone(s.t, "Asia/Shanghai"), Currency: "CNY"}}
+	for _, days := range dormancies {
+		tenants = append(tenants, schemas.Tenant{ID: fmt.Sprintf("us%d", days), Location: zone(s.t, "America/New_York"), Currency: "USD"})
+	}
+	for _, v := range catalogue.Views(catalogue.Settings{PayWindow: 72 * time.Hour, Gap: 30 * time.Minute, Tenants: tenants}) {
+		views = append(views, clickhouse.View(v))
+	}
+	if err := s.c.ApplyViews(s.t.Context(), views); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func zone(t *testing.T, name string) *time.Location {
+	t.Helper()
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (s *shelf) insert(into string, rows ...string) {
+	s.t.Helper()
+	into = strings.Replace(into, " (", "` (", 1)
+	devtest.Exec(s.t, s.url, fmt.Sprintf("INSERT INTO `%s`.`%s VALUES (%s)", s.db, into, strings.Join(rows, "), (")))
+}
+
+// cells are the columns of a row that matter, as SQL expressions.
+type cells map[string]string
+
+func (s *shelf) row(table string, base, more cells) {
+	s.t.Helper()
+	all := cells{"term": "1"}
+	maps.Copy(all, base)
+	maps.Copy(all, more)
+	names := slices.Sorted(maps.Keys(all))
+	var values []string
+	for _, n := range names {
+		values = append(values, all[n])
+	}
+	s.insert(table+" ("+strings.Join(names, ", ")+")", strings.Join(values, ", "))
+}
+
+// value asks a metric of the catalogue, as text; NULL is "null".
+func (s *shelf) value(name, where string) string {
+	s.t.Helper()
+	m := catalogue.Find(name)[0]
+	return s.ask(fmt.Sprintf("SELECT toString(%s) FROM `%s`.%s WHERE %s", m.Value, s.db, m.ViewName(), where))
+}
+
+func (s *shelf) ask(sql string) string {
+	s.t.Helper()
+	out := strings.TrimSpace(devtest.Exec(s.t, s.url, sql+" FORMAT TSV"))
+	if out == `\N` {
+		return "null"
+	}
+	return out
+}
+
+func (s *shelf) want(got, want, what string) {
+	s.t.Helper()
+	if got != want {
+		s.t.Errorf("%s: %s, want %s", what, got, want)
+	}
+}
+
+// order is an order of tenant cn by one buyer, created and paid at the time,
+// of 100 yuan.
+func (s *shelf) order(id, at string, more cells) {
+	s.t.Helper()
+	base := cells{
+		"tenant": "'cn'", "order_id": "'" + id + "'", "order_hash": "sipHash64('" + id + "')", "event_time": at, "business_date": "toDate(" + at + ", 'Asia/Shanghai')",
+		"platform": "'h5'", "device_class": "'mobile'", "ship_region": "'CN-GD'", "order_type": "'normal'", "currency": "'CNY'", "visitor_id": "toUUID('00000000-0000-0000-0000-000000000001')",
+		"payable_minor": "10000", "goods_minor": "10000",
+	}
+	created, paid := maps.Clone(more), maps.Clone(more)
+	s.row("fact_order_events", base, join(created, cells{"event_type": "'order.created'", "order_version": "1", "status_rank": "10", "created_at": at}))
+	if more["unpaid"] == "" {
+		s.row("fact_order_events", base, join(paid, cells{"event_type": "'order.paid'", "order_version": "2", "status_rank": "20", "paid_at": at, "paid_minor": "10000", "payment_method": "'alipay'"}))
+	}
+}
+
+func join(maps_ ...cells) cells {
+	out := cells{}
+	for _, m := range maps_ {
+		maps.Copy(out, m)
+	}
+	delete(out, "unpaid")
+	return out
+}
+
+// session is a session of tenant cn, closed, with ten page views.
+func (s *shelf) session(n int, start string, more cells) {
+	s.t.Helper()
+	s.row("fact_sessions", cells{
+		"tenant": "'cn'", "session_id": fmt.Sprintf("toUUID('00000000-0000-0000-0001-%012d')", n), "visitor_id": fmt.Sprintf("toUUID('00000000-0000-0000-0000-%012d')", n),
+		"start_time": start, "end_time": start + " + toIntervalMinute(5)", "business_date": "toDate(" + start + ", 'Asia/Shanghai')", "events": "12", "page_views": "10",
+		"platform": "'h5'", "device_class": "'mobile'", "channel": "'direct'", "region": "'CN-GD'", "landing_page_type": "'home'", "exit_page_type": "'cart'",
+		"max_stage": "'add_to_cart'", "stages_raw": "14", "is_closed": "1", "is_engaged": "1", "version": "1",
+	}, more)
+}
+
+// ago is a moment before the start of the test, as an SQL expression.
+func (s *shelf) ago(d time.Duration) string {
+	return "toDateTime64('" + s.begin.Add(-d).Format("2006-01-02 15:04:05.000") + "', 3, 'UTC')"
+}
+
+const (
+	old    = 10 * 24 * time.Hour
+	recent = 2 * time.Hour
+)
+
+// TestViewsOfNothing: every view can be made again, read and asked, and gives
+// null, not zero, where it would divide by nothing.
+func TestViewsOfNothing(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.apply()
+	for _, m := range catalogue.All() {
+		if m.ViewName() == "" {
+			continue
+		}
+		want := "0"
+		if m.Unit == "ratio" || m.Unit == "seconds" || strings.Contains(m.Unit, " a") {
+			want = "null"
+		}
+		s.want(s.value(m.Name, "1"), want, m.Name+" of no rows")
+		columns := s.ask(fmt.Sprintf("SELECT arrayStringConcat(groupArray(name), ' ') FROM system.columns WHERE database = '%s' AND table = '%s'", s.db, m.ViewName()))
+		for _, c := range append([]string{"tenant", "time", "business_date"}, m.Dimensions...) {
+			if !slices.Contains(strings.Fields(columns), c) {
+				t.Errorf("%s lacks the column %s: %s", m.ViewName(), c, columns)
+			}
+		}
+		if m.View != "" {
+			s.want(s.ask(fmt.Sprintf("SELECT count() FROM `%s`.%s", s.db, m.ViewName())), "0", m.ViewName())
+		}
+	}
+}
+
+// Two currencies are two rows, whatever else they share.
+func TestViewsKeepCurrenciesApart(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.order("a", s.ago(recent), nil)
+	s.order("b", s.ago(recent), cells{"currency": "'USD'"})
+	for _, c := range []string{"CNY", "USD"} {
+		for _, name := range []string{"gmv_placed", "gmv_paid", "net_sales", "aov", "spend_per_buyer"} {
+			s.want(s.value(name, "currency = '"+c+"'"), "10000", name+" in "+c)
+		}
+	}
+	s.want(s.value("orders_paid", "1"), "2", "orders of both")
+	s.want(s.ask(fmt.Sprintf("SELECT uniqExactMerge(buyers) FROM `%s`.metric_gmv_paid", s.db)), "1", "the one buyer of both")
+}
+
+// The business day is the shop's, the hour is UTC's.
+func TestViewsKnowTheBusinessDay(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	midnight := "toDateTime64('2026-11-10 16:00:00.000', 3, 'UTC')" // of the 11th in Shanghai
+	s.order("before", "("+midnight+" - toIntervalMillisecond(1))", nil)
+	s.order("after", midnight, nil)
+	s.session(1, "("+midnight+" - toIntervalMillisecond(1))", nil)
+	s.session(2, midnight, nil)
+	for day, at := range map[string]string{"2026-11-10": "15:00:00", "2026-11-11": "16:00:00"} {
+		where := fmt.Sprintf("business_date = '%s' AND time = toDateTime('2026-11-10 %s', 'UTC')", day, at)
+		for _, name := range []string{"orders_placed", "orders_paid", "sessions", "uv"} {
+			s.want(s.value(name, where), "1", name+" of "+day)
+		}
+	}
+	// Today is a day of each shop's.
+	for i, want := range []string{"0 0", "1 0", "1 0", "0 1"} {
+		days := dormancies[i]
+		at := fmt.Sprintf("(toDateTime64(toDate(now(), 'America/New_York') - %d, 3, 'America/New_York') + toIntervalHour(12))", days)
+		tenant := fmt.Sprintf("'us%d'", days)
+		s.order(fmt.Sprint("x", days), at, cells{"tenant": tenant, "business_date": "toDate(" + at + ", 'America/New_York')"})
+		s.want(s.value("dormant_30", "tenant = "+tenant)+" "+s.value("dormant_60", "tenant = "+tenant), want, fmt.Sprintf("an order %d days ago", days))
+	}
+}
+
+// What needs time is not judged before it has passed.
+func TestViewsWaitForMaturity(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.order("young", s.ago(recent), cells{"unpaid": "yes"})
+	s.session(1, s.ago(recent), nil)
+	for _, name := range []string{"order_pay_rate", "unpaid_close_rate", "session_cvr", "cart_to_pay_loss"} {
+		s.want(s.value(name, "1"), "null", name+" of today")
+	}
+	s.want(s.value("step_conversion", "stage = 'order_submit'"), "null", "order to payment of today")
+	s.want(s.value("step_conversion", "stage = 'add_to_cart'"), "0", "an earlier step needs no time")
+	s.order("paid", s.ago(old), nil)
+	s.order("never", s.ago(old), cells{"unpaid": "yes"})
+	s.session(2, s.ago(old), cells{"orders_paid": "1", "max_stage": "'pay'", "stages_raw": "126"})
+	s.session(3, s.ago(old), nil)
+	s.want(s.value("order_pay_rate", "1"), "0.5", "orders paid")
+	s.want(s.value("session_cvr", "1"), "0.5", "sessions that paid")
+	s.want(s.value("cart_to_pay_loss", "1"), "0.5", "carts that left")
+	s.want(s.value("step_conversion", "stage = 'order_submit'"), "1", "order to payment")
+	s.want(s.value("funnel_stage_reach", "stage = 'add_to_cart'"), "3", "reach of the cart, of any age")
+}
+
+// A refund counts on its own day, and against the day of its order.
+func TestViewsHaveBothBasesOfRefunds(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	sold, back := s.ago(40*24*time.Hour), s.ago(5*24*time.Hour)
+	s.order("a", sold, nil)
+	s.order("b", sold, nil)
+	for id, amount := range map[string]string{"1": "2500", "2": "1500"} { // in two parts
+		refund := cells{
+			"tenant": "'cn'", "order_id": "'a'", "order_hash": "sipHash64('a')", "event_time": back, "business_date": "toDate(" + back + ", 'Asia/Shanghai')",
+			"refund_id": "'" + id + "'", "refund_minor": amount, "currency": "'CNY'", "event_type": "'refund.succeeded'",
+		}
+		s.row("fact_refunds", refund, nil)
+		s.row("fact_refunds", refund, cells{"epoch_row": "1"}) // said twice
+		s.row("fact_order_events", refund, cells{"order_version": "3"})
+	}
+	day := func(of string) string { return "business_date = toDate(" + of + ", 'Asia/Shanghai')" }
+	s.want(s.value("net_sales", day(sold)), "20000", "occurrence, day of the orders")
+	s.want(s.value("net_sales", day(back)), "-4000", "occurrence, day of the refunds")
+	s.want(s.value("net_sales_cohort", day(sold)), "16000", "cohort, day of the orders")
+	s.want(s.value("net_sales_cohort", day(back)), "0", "cohort, day of the refunds")
+	s.want(s.value("refund_rate_cohort", "1"), "0.2", "refund rate, cohort")
+	s.want(s.value("refund_rate", day(back)), "null", "refund rate of a day without sales")
+	s.want(s.value("refund_rate", "1"), "0.2", "refund rate, occurrence")
+	s.order("young", s.ago(recent), nil)
+	s.want(s.value("refund_rate_cohort", day(s.ago(recent))), "null", "orders younger than 30 days are not judged")
+}
+
+// A session that was retracted is gone, one that was restated counts as it is.
+func TestViewsFollowSessions(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.session(1, s.ago(old), nil)
+	s.session(2, s.ago(old), nil)
+	s.session(3, s.ago(old), cells{"is_bounce": "1", "page_views": "1", "is_engaged": "0"})
+	s.session(4, s.ago(old), cells{"is_bot": "1"})
+	s.session(5, s.ago(old), cells{"is_test": "1"})
+	s.want(s.value("sessions", "1"), "3", "sessions of customers")
+	s.session(1, s.ago(old), cells{"version": "2", "is_deleted": "1", "end_time": s.ago(old)})
+	s.session(2, s.ago(old), cells{"version": "2", "page_views": "20"})
+	s.want(s.value("sessions", "1"), "2", "after a retraction")
+	s.want(s.value("pv_per_uv", "1"), "10.5", "pages of 20 and 1")
+	s.want(s.value("bounce_rate", "1"), "0.5", "bounces")
+	s.session(6, s.ago(recent), cells{"is_closed": "0"})
+	s.want(s.value("bounce_rate", "1"), "0.5", "an open session is not judged")
+	s.want(s.value("session_duration", "1"), "300", "five minutes")
+}
+
+// Buyers, over days and orders.
+func TestViewsOfBuyers(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	user := func(n int) cells { return cells{"user_hash": fmt.Sprint(n), "visitor_id": "generateUUIDv4()"} }
+	s.order("a1", s.ago(100*24*time.Hour), user(1))
+	s.order("a2", s.ago(old), user(1))
+	s.order("b1", s.ago(old), user(2))
+	s.order("b2", s.ago(old-20*time.Minute), user(2)) // within the hour: the same purchase
+	s.order("c1", s.ago(old), user(3))
+	s.order("t", s.ago(old), join(user(3), cells{"is_test": "1"}))
+	s.want(s.value("repurchase_rate", "business_date > today() - 120")[:6], "0.3333", "one of three came again")
+	s.want(s.value("repurchase_rate", "business_date > today() - 30"), "0", "nobody within 30 days")
+	s.want(s.value("new_vs_repeat", "business_date > today() - 30")[:6], "0.3333", "one of three had bought before")
+	s.want(s.value("spend_per_buyer", "business_date > today() - 30")[:6], "13333.", "four orders, three buyers")
+	s.want(s.value("top20_value", "1"), "1", "all spend the same: ties are in")
+	s.session(9, s.ago(old), nil)
+	s.want(s.value("visitor_pay_cvr", "business_date > today() - 30"), "3", "three buyers, one visit: a ratio of a period")
+}
+
+// Products: the lines that count, and who put what into the cart.
+func TestViewsOfProducts(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	line := func(order, version, at, item, n string) {
+		s.row("fact_order_items", cells{
+			"tenant": "'cn'", "order_id": "'" + order + "'", "order_hash": "sipHash64('" + order + "')", "order_version": version, "event_time": at, "business_date": "toDate(" + at + ", 'Asia/Shanghai')",
+			"item_id": "'" + item + "'", "category_l1": "'toys'", "quantity": n, "amount_minor": "100 * " + n, "currency": "'CNY'",
+		}, nil)
+	}
+	now := s.ago(0)
+	s.order("a", now, nil)
+	line("a", "1", now, "p", "3")
+	line("a", "2", now, "p", "2") // amended
+	s.order("b", now, cells{"unpaid": "yes"})
+	line("b", "1", now, "p", "5")
+	s.order("c", now, nil)
+	line("c", "1", now, "p", "4")
+	s.row("fact_order_events", cells{"tenant": "'cn'", "order_id": "'c'", "order_hash": "sipHash64('c')", "event_time": now, "business_date": "toDate(" + now + ")"}, cells{"event_type": "'order.cancelled'", "order_version": "3", "status_rank": "90", "cancel_paid": "1"})
+	s.want(s.value("units_sold", "item_id = 'p'"), "6", "units in paid orders, as amended")
+	s.want(s.value("sold_today", "item_id = 'p'"), "2", "still sold")
+	s.want(s.value("paid_cancel_rate", "1"), "0.5", "one of two")
+
+	s.session(1, s.ago(old), nil)
+	for i, e := range []string{"view_item", "add_to_cart"} {
+		for n, item := range []string{"p", "q", "r"} {
+			if e == "add_to_cart" && item == "q" {
+				continue // seen, not taken
+			}
+			minute := i * 2
+			if item == "r" {
+				minute = 3 - 2*i // taken from a list, seen later
+			}
+			s.row("fact_events", cells{
+				"tenant": "'cn'", "visitor_id": "toUUID('00000000-0000-0000-0000-000000000001')", "event_type": "'" + e + "'", "event_time": fmt.Sprintf("%s + toIntervalMinute(%d)", s.ago(old), minute),
+				"business_date": "toDate(" + s.ago(old) + ")", "item_id": "'" + item + "'", "category_l1": "'toys'", "epoch_row": fmt.Sprint(i*3 + n),
+			}, nil)
+		}
+	}
+	s.want(s.value("detail_to_cart", "1")[:6], "0.3333", "one of three products that were seen")
+}
