@@ -81,6 +81,3 @@ func sqlFilter(columns ...string) string {
 	}
 	return out
 }
-
-// real leaves out what is no customer's.
-const real = "NOT is_test AND NOT is_internal"

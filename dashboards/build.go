@@ -84,7 +84,7 @@ func stamp() []panel {
 		},
 		{
 			kind: asStat, title: "Behind now", unit: "s", span: 6, steps: atLeast(300, 420), runbook: "a-pl-02",
-			description: "How far that is behind the clock. Two minutes are usual: events may be so much out of order.",
+			description: "PLT-03: how far that is behind the clock. Two minutes are usual: events may be so much out of order.",
 			targets:     []target{{promql: "time() - min(ecom_complete_until_timestamp_seconds)"}},
 		},
 		{
@@ -94,7 +94,7 @@ func stamp() []panel {
 		},
 		{
 			kind: asStat, title: "Rows by which ledger and tables differ", unit: "short", span: 6, steps: []step{{1, bad}}, runbook: "a-pl-08",
-			description: "Must be 0: storepulse verify names the epochs otherwise.",
+			description: "PLT-09. Must be 0: storepulse verify names the epochs otherwise.",
 			targets:     []target{{promql: "max(ecom_ledger_imbalance_events)"}},
 		},
 	}

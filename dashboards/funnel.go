@@ -14,20 +14,19 @@ func funnel() board {
 		return fmt.Sprintf(`sum(increase(ecom_session_stage_total{stage=%q,%s}[%s]))`, schemas.StageNames[s], pc, over)
 	}
 	var stages, steps []target
-	var reached, lost []string
+	var lost []string
 	for s := schemas.StageVisit; s <= schemas.StagePay; s++ {
 		name := schemas.StageNames[s]
 		stages = append(stages, target{legend: name, promql: reach(s, "$__range")})
-		reached = append(reached, fmt.Sprintf("countIf(indexOf(['%s'], toString(max_stage)) >= %d) AS %s", strings.Join(schemas.StageNames[1:], "', '"), s, name))
+		at := func(s schemas.Stage) string { return fmt.Sprintf("sumIf(reach, stage = '%s')", schemas.StageNames[s]) }
 		if s < schemas.StagePay {
 			next := schemas.StageNames[s+1]
 			steps = append(steps, target{legend: name + " → " + next, promql: reach(s+1, "30m") + " / (" + reach(s, "30m") + " > 0)"})
-			lost = append(lost, share(next, name)+" AS to_"+next)
+			lost = append(lost, share(at(s+1), at(s))+" AS to_"+next)
 		}
 	}
 	by := func(dimension string) string {
-		return fmt.Sprintf("SELECT %[1]s, visit AS sessions, %[2]s FROM (%[3]s) ORDER BY sessions DESC", dimension, strings.Join(lost, ", "),
-			sessions(dimension+", "+strings.Join(reached, ", "), "GROUP BY "+dimension))
+		return from(definition("funnel_stage_reach"), dimension+", sumIf(reach, stage = 'visit') AS visits, "+strings.Join(lost, ", "), dimension, "ORDER BY visits DESC")
 	}
 	return board{
 		uid: "storepulse-d04", file: "d04-funnel", title: "D04 Funnel and conversion", from: "now-24h", next: []string{"storepulse-d02", "storepulse-d03", "storepulse-d01", "storepulse-d12"},
@@ -81,36 +80,41 @@ func funnel() board {
 			{"Where is it lost?", []panel{
 				{
 					kind: asTable, title: "By platform", unit: "short", span: 12, runbook: "a-cvr-03",
-					description: "Share of each step, of the sessions of the time range; a gap where nobody came so far.",
+					description: "FUN-04: share of each step, of the sessions of the time range; a gap where nobody came so far. Payments of the last 72 hours may still come.",
 					targets:     []target{{sql: by("platform")}},
 				},
 				{
 					kind: asTable, title: "By channel", unit: "short", span: 12, runbook: "a-cvr-03",
-					description: "Share of each step, of the sessions of the time range.",
+					description: "FUN-04: share of each step, of the sessions of the time range.",
 					targets:     []target{{sql: by("channel")}},
 				},
 				{
 					kind: asTable, title: "By province", unit: "short", span: 12, runbook: "a-cvr-03",
-					description: "Share of each step, of the sessions of the time range.",
+					description: "FUN-04: share of each step, of the sessions of the time range.",
 					targets:     []target{{sql: by("region")}},
 				},
 				{
 					kind: asTable, title: "Slices that convert worse than usual", unit: "short", span: 12, runbook: "a-cvr-03", mayBeEmpty: "no slice is below its baseline",
-					description: "z above 3 over 30 minutes: one slice of platform, device, channel or province against its own last four weeks.",
+					description: "FUN-14: z above 3 over 30 minutes: one slice of platform, device, channel or province against its own last four weeks.",
 					targets:     []target{{promql: `ecom:rate:z30m{rate="cvr",dimension!="",tenant=~"$tenant"} > 3`}},
+				},
+				{
+					kind: asTable, title: "Products that are seen and not taken", unit: "short", span: 24, mayBeEmpty: "no product page was seen",
+					description: "FUN-06: sessions that put a product into the cart after they saw its page, of those that saw it; the fifty that most saw.",
+					targets:     []target{{sql: from(definition("detail_to_cart"), "item_id, any(category_l1) AS category, sum(seen) AS sessions, "+definition("detail_to_cart").Value+" AS to_cart", "item_id", "ORDER BY sessions DESC LIMIT 50")}},
 				},
 			}},
 			{"Do orders get paid?", []panel{
 				{
 					kind: asSeries, title: "Orders paid within 72 hours, by day of the order", unit: "percentunit", span: 12, mayBeEmpty: "no order is older than 72 hours",
 					description: "FUN-07: only orders whose 72 hours have passed, so that young days are not low but absent.",
-					targets: []target{{overTime: true, sql: placed("toStartOfDay(toDateTime(created_date)) AS time, "+share("countIf(paid_at <= created_at + INTERVAL 72 HOUR)", "count()")+" AS paid",
-						"AND created_at < now64(3) - INTERVAL 72 HOUR GROUP BY time ORDER BY time")}},
+					targets:     []target{{overTime: true, sql: history(byDay, []string{"order_pay_rate"}, "ORDER BY day")}},
 				},
 				{
-					kind: asTable, title: "Payment failures by method and error", unit: "short", span: 12, mayBeEmpty: "no payment has failed in the time range",
-					description: "FUN-08: events of failed payments.",
-					targets:     []target{{sql: "SELECT payment_method, payment_error, count() AS failures FROM fact_order_events WHERE event_type = 'payment.failed' AND " + real + " AND $__timeFilter(event_time) AND " + sqlFilter("platform") + " GROUP BY payment_method, payment_error ORDER BY failures DESC"}},
+					kind: asTable, title: "Payment failures by method", unit: "short", span: 12, mayBeEmpty: "no payment was tried in the time range",
+					description: "FUN-08: attempts, technical failures and their share; who gives up is no failure.",
+					targets: []target{{sql: from(definition("payment_failure_rate"), "payment_method, sum(attempts) AS tried, sum(failures) AS failed, sum(user_cancels) AS given_up, "+definition("payment_failure_rate").Value+" AS failure_rate",
+						"payment_method", "ORDER BY tried DESC")}},
 				},
 			}},
 		},

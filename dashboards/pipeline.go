@@ -42,7 +42,7 @@ func pipeline() board {
 				},
 				{
 					kind: asSeries, title: "Dead letters by reason", unit: "short", span: 12, runbook: "a-pl-03",
-					description: "PLT-05: records a second that were set aside. storepulse deadletters list has them by cause.",
+					description: "PLT-05, and PLT-11 as unknown_type: records a second that were set aside. storepulse deadletters list has them by cause.",
 					targets:     []target{{legend: "{{topic}} {{reason}}", promql: "sum by (topic, reason) (rate(ecom_events_dead_letter_total[$__rate_interval])) > 0"}}, mayBeEmpty: "nothing was set aside",
 				},
 				{

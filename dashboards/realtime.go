@@ -75,7 +75,7 @@ func realtime() board {
 				},
 				{
 					kind: asSeries, title: "How unlikely is today's conversion?", unit: "short", span: 12, steps: []step{{3, warn}, {4, bad}}, runbook: "a-cvr-01", mayBeEmpty: "needs a week of recorded history",
-					description: "z of the share of sessions that pay, against the last four weeks: above 3 is a drop that chance does not explain.",
+					description: "FUN-14: z of the share of sessions that pay, against the last four weeks: above 3 is a drop that chance does not explain.",
 					targets: []target{
 						{legend: "30 minutes", promql: `max(ecom:rate:z30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
 						{legend: "2 hours", promql: `max(ecom:rate:z2h{rate="cvr",dimension="",tenant=~"$tenant"})`},

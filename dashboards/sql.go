@@ -6,22 +6,72 @@ import (
 	"strings"
 
 	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/schemas/catalogue"
 )
 
-// sessions reads the current rows of sessions of customers in the time range.
-func sessions(columns, more string) string {
-	return fmt.Sprintf("SELECT %s FROM fact_sessions FINAL WHERE is_deleted = 0 AND NOT is_bot AND %s AND $__timeFilter(start_time) AND %s %s",
-		columns, real, sqlFilter("platform", "channel"), more)
+// byDay groups by the shop's business day.
+const byDay = "toDateTime(business_date) AS day"
+
+// history asks the views of the catalogue: metrics that share one, by columns of
+// it ("" for one row), and more for the end of the query.
+func history(by string, names []string, more string) string {
+	m := definition(names[0])
+	var keys, columns []string
+	if by != "" {
+		keys = append(keys, by)
+	}
+	for _, name := range names {
+		if strings.HasPrefix(definition(name).Unit, "minor units") {
+			keys = append(keys, "currency")
+			break
+		}
+	}
+	columns = append(columns, keys...)
+	for _, name := range names {
+		d := definition(name)
+		if d.ViewName() != m.ViewName() {
+			panic(fmt.Sprintf("BUG: %s and %s read different views", m.Name, name))
+		}
+		value := d.Value
+		if strings.HasPrefix(d.Unit, "minor units") {
+			value = major("(" + value + ")")
+		}
+		columns = append(columns, value+" AS "+name)
+	}
+	for i, k := range keys {
+		_, alias, named := strings.Cut(k, " AS ")
+		if named {
+			keys[i] = alias
+		}
+	}
+	return from(m, strings.Join(columns, ", "), strings.Join(keys, ", "), more)
 }
 
-// placed reads the orders of customers that were created in the time range,
-// paid those that were paid in it.
-func placed(columns, more string) string {
-	return fmt.Sprintf("SELECT %s FROM orders WHERE %s AND $__timeFilter(created_at) AND %s %s", columns, real, sqlFilter("platform"), more)
+// from reads columns of a metric's view in the time range, as the variables choose.
+func from(m *catalogue.Metric, columns, by, more string) string {
+	var chosen []string
+	for _, d := range m.Dimensions {
+		if d == "platform" || d == "channel" {
+			chosen = append(chosen, d)
+		}
+	}
+	q := fmt.Sprintf("SELECT %s FROM %s WHERE $__timeFilter(time) AND %s", columns, m.ViewName(), sqlFilter(chosen...))
+	if by != "" {
+		q += " GROUP BY " + by
+	}
+	if more != "" {
+		q += " " + more
+	}
+	return q
 }
 
-func paid(columns, more string) string {
-	return fmt.Sprintf("SELECT %s FROM orders WHERE %s AND $__timeFilter(paid_at) AND %s %s", columns, real, sqlFilter("platform"), more)
+// definition is a metric of the catalogue, by its name.
+func definition(name string) *catalogue.Metric {
+	found := catalogue.Find(name)
+	if len(found) != 1 {
+		panic("BUG: no metric " + name)
+	}
+	return found[0]
 }
 
 // share is a ratio that is null, a gap, where there is nothing to divide by.

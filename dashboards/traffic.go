@@ -21,17 +21,17 @@ func traffic() board {
 				{
 					kind: asStat, title: "Visitors", unit: "short", span: 6,
 					description: "TRF-01: distinct visitors in the time range.",
-					targets:     []target{{sql: sessions("uniqExact(visitor_id) AS visitors", "")}},
+					targets:     []target{{sql: history("", []string{"uv"}, "")}},
 				},
 				{
 					kind: asStat, title: "Pages per visitor", unit: "short", span: 6,
 					description: "TRF-03: page views by visitor.",
-					targets:     []target{{sql: sessions(share("sum(page_views)", "uniqExact(visitor_id)")+" AS pages", "")}},
+					targets:     []target{{sql: history("", []string{"pv_per_uv"}, "")}},
 				},
 				{
 					kind: asStat, title: "Median duration of a visit", unit: "s", span: 6,
 					description: "TRF-05: sessions of one event last 0 s and are left out.",
-					targets:     []target{{sql: sessions("quantileExactIf(0.5)(dateDiff('millisecond', start_time, end_time) / 1000, events > 1) AS duration", "AND is_closed")}}, mayBeEmpty: "no session has closed in the time range",
+					targets:     []target{{sql: history("", []string{"session_duration"}, "")}}, mayBeEmpty: "no session has closed in the time range",
 				},
 				{
 					kind: asStat, title: "Share of bot events", unit: "percentunit", span: 6, steps: atLeast(0.1, 0.2), runbook: "a-trf-02",
@@ -42,14 +42,14 @@ func traffic() board {
 			{"Where do they come from?", []panel{
 				{
 					kind: asSeries, title: "Sessions by channel", unit: "short", span: 12,
-					description: "TRF-10: first touch that is not direct.",
-					targets:     []target{{overTime: true, sql: sessions("$__timeInterval(start_time) AS time, channel, count() AS sessions", "GROUP BY time, channel ORDER BY time")}},
+					description: "TRF-10: first touch that is not direct, by hour.",
+					targets:     []target{{overTime: true, sql: history("time, channel", []string{"traffic_by_source"}, "ORDER BY time")}},
 				},
 				{
 					kind: asTable, title: "Channels: sessions, bounces, conversion", unit: "short", span: 12,
-					description: "Shares with their sample; a gap where a channel has no closed session.",
-					targets: []target{{sql: sessions("channel, count() AS sessions, "+share("countIf(is_bounce AND is_closed)", "countIf(is_closed)")+" AS bounce, "+
-						share("countIf(orders_paid > 0)", "count()")+" AS conversion", "GROUP BY channel ORDER BY sessions DESC")}},
+					description: "TRF-10, TRF-06: shares with their sample; a gap where a channel has no closed session. Payments of the last 72 hours may still come.",
+					targets: []target{{sql: from(definition("traffic_by_source"), "channel, "+definition("traffic_by_source").Value+" AS visits, "+definition("bounce_rate").Value+" AS bounce, "+
+						share("sum(paid)", "sum(sessions)")+" AS conversion_so_far", "channel", "ORDER BY visits DESC")}},
 				},
 			}},
 			{"Do they stay?", []panel{
@@ -60,13 +60,13 @@ func traffic() board {
 				},
 				{
 					kind: asTable, title: "Landing pages", unit: "short", span: 6,
-					description: "Where visits begin, how many leave at once.",
-					targets:     []target{{sql: sessions("landing_page_type, count() AS sessions, "+share("countIf(is_bounce AND is_closed)", "countIf(is_closed)")+" AS bounce", "GROUP BY landing_page_type ORDER BY sessions DESC")}},
+					description: "TRF-07: where visits begin, how many leave at once; and how many stay without engaging, as Google Analytics 4 has it.",
+					targets:     []target{{sql: from(definition("bounce_rate_by_page"), "landing_page_type, "+definition("sessions").Value+" AS visits, "+definition("bounce_rate_by_page").Value+" AS bounce, "+definition("bounce_rate_ga4").Value+" AS not_engaged", "landing_page_type", "ORDER BY visits DESC")}},
 				},
 				{
 					kind: asTable, title: "Exit pages", unit: "short", span: 6,
-					description: "TRF-08: where closed sessions end, of the sessions that end at all.",
-					targets:     []target{{sql: sessions("exit_page_type, count() AS exits", "AND is_closed GROUP BY exit_page_type ORDER BY exits DESC")}}, mayBeEmpty: "no session has closed in the time range",
+					description: "TRF-08: where closed sessions end, and their share of the views of the page.",
+					targets:     []target{{sql: from(definition("exit_rate_by_page"), "page_type, sum(exits) AS ends, "+definition("exit_rate_by_page").Value+" AS exit_rate", "page_type", "ORDER BY ends DESC")}}, mayBeEmpty: "no session has closed in the time range",
 				},
 			}},
 			{"Can we trust the tracking?", []panel{

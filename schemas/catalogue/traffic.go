@@ -26,7 +26,7 @@ func traffic() []*Metric {
     countIf(s.is_closed) AS closed, countIf(s.is_closed AND s.is_bounce) AS bounced, countIf(s.is_closed AND s.is_engaged) AS engaged,
     countIf(s.is_closed AND s.events > 1) AS timed, sumIf(dateDiff('millisecond', s.start_time, s.end_time), s.is_closed AND s.events > 1) / 1000 AS seconds,
     quantileTDigestStateIf(0.5)(toFloat64(dateDiff('millisecond', s.start_time, s.end_time)) / 1000, s.is_closed AND s.events > 1) AS durations,
-    countIf(s.end_time + {pay_window} <= now64(3)) AS mature, countIf(s.end_time + {pay_window} <= now64(3) AND s.orders_paid > 0) AS mature_paid,
+    countIf(s.orders_paid > 0) AS paid, countIf(s.end_time + {pay_window} <= now64(3)) AS mature, countIf(s.end_time + {pay_window} <= now64(3) AND s.orders_paid > 0) AS mature_paid,
     countIf(s.end_time + {pay_window} <= now64(3) AND bitTest(s.stages_raw, 3)) AS mature_carted, countIf(s.end_time + {pay_window} <= now64(3) AND bitTest(s.stages_raw, 3) AND s.orders_paid > 0) AS mature_carted_paid
 FROM sessions AS s WHERE {customers} GROUP BY ALL`,
 			Value: "sum(sessions)", Dashboards: []string{"D01", "D03"}, Alerts: []string{"A-TRF-01", "A-TRF-02"},
