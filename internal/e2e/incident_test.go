@@ -58,6 +58,20 @@ func TestPaymentOutage(t *testing.T) {
 			}
 			grown[i] = counted{now.ios - last.ios, now.android - last.android, now.hard - last.hard}
 			last = now
+			if i == len(parts)-1 {
+				names, all := 0, 0
+				for line := range strings.Lines(metrics) {
+					if !strings.HasPrefix(line, "#") {
+						all++
+					} else if strings.HasPrefix(line, "# TYPE ") {
+						names++
+					}
+				}
+				t.Logf("the worker exposes %d series of %d metrics, its own and Go's included", all, names)
+				if all > budget {
+					t.Errorf("%d series, want at most %d", all, budget)
+				}
+			}
 		}
 		w.stop(t, time.Minute)
 		before, during, after := grown[0], grown[1], grown[2]
