@@ -36,8 +36,13 @@ func TestPanels(t *testing.T) {
 	}
 	s := &shop{t: t}
 	began := time.Now()
-	// Half a day of the shop in a minute and a bit.
-	demo := s.startEnv(append(os.Environ(), "STOREPULSE_HTTP_LISTEN="+freeAddr(t)), "demo", "--data-dir", t.TempDir(), "--time-lapse", "600", "--rate", "30")
+	// Half a day of the shop in a minute and a bit, in a promotion: its rules have data.
+	file := filepath.Join(t.TempDir(), "storepulse.yaml")
+	promotion := fmt.Sprintf("promotions: [{kind: flash, name: now, from: %s, until: %s}]\n", began.Add(-time.Hour).Format(time.RFC3339), began.Add(time.Hour).Format(time.RFC3339))
+	if err := os.WriteFile(file, []byte(promotion), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	demo := s.startEnv(append(os.Environ(), "STOREPULSE_HTTP_LISTEN="+freeAddr(t), "STOREPULSE_CONFIG="+file), "demo", "--data-dir", t.TempDir(), "--time-lapse", "600", "--rate", "30")
 	demo.await(t, "catches up with the clock")
 	addresses := regexp.MustCompile(`(?m)^  (metrics|clickhouse) +(http://[0-9.:]+)`).FindAllStringSubmatch(demo.log.String(), -1)
 	if len(addresses) != 2 {
