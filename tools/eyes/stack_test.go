@@ -142,8 +142,8 @@ func TestStackTargets(t *testing.T) {
 			}
 		}
 		Scrape []struct {
-			Job    string   `yaml:"job_name"`
-			Static []static `yaml:"static_configs"`
+			Job    string                     `yaml:"job_name"`
+			Static []static                   `yaml:"static_configs"`
 			DNS    []struct{ Names []string } `yaml:"dns_sd_configs"`
 		} `yaml:"scrape_configs"`
 		Rules []string `yaml:"rule_files"`
@@ -265,7 +265,9 @@ func TestStackGrafana(t *testing.T) {
 			t.Fatal(err)
 		}
 		var board struct {
-			Templating struct{ List []struct{ Type, Name, Query any } }
+			Templating struct {
+				List []struct{ Type, Name, Query any }
+			}
 		}
 		if err := json.Unmarshal(text, &board); err != nil {
 			t.Fatalf("%s: %v", file, err)
