@@ -18,7 +18,7 @@ KAFKA_ADDR := 127.0.0.1:19092
 # What test-kafka and test-eyes run, and a test that is only the body of another one's process.
 ELSEWHERE := ^TestParentProcess$$|^TestChecks$$|^TestAlerts$$|^TestRoutes$$|^TestInhibition$$|^TestPanels$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
 
-.PHONY: help demo build test test-race test-kafka test-eyes promtools soak lint bench fuzz generate secrets up down kafka kafka-start kafka-stop clean
+.PHONY: help demo build test test-race test-kafka test-eyes test-compose promtools soak lint bench fuzz generate secrets up down kafka kafka-start kafka-stop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-eyes: promtools ## rules, alerts and panels on promtool, a real Prometheus,
 	{ $(GO) test -json -count=1 -timeout 10m ./dashboards/... ; \
 	  $(GO) test -C tools/eyes -json -count=1 -timeout 15m ./... ; \
 	  $(GO) test -json -count=1 -timeout 10m -run '^TestPanels$$' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
+
+test-compose: ## compose.yaml and what it mounts, as docker compose reads them; needs no Docker
+	cd tools/eyes && CI=true $(GO) test -count=1 -timeout 10m -run '^(TestCompose|TestStack)' .
 
 promtools: ## prometheus, promtool, Alertmanager and amtool into build/promtools, from the distribution's packages
 	@tools/promtools.sh
