@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,12 +47,16 @@ func Probe(ctx context.Context, cfg HTTPConfig, login Login) (string, error) {
 	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("ask whether it is ready: %w", err)
+		var cause *url.Error // it would say the address a second time
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return "", fmt.Errorf("ask %s whether it is ready: %w", address, err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
 	if err != nil {
-		return "", fmt.Errorf("ask %s whether it is ready: %w", req.URL, err)
+		return "", fmt.Errorf("ask %s whether it is ready: %w", address, err)
 	}
 	text := strings.TrimSpace(string(body))
 	switch {
