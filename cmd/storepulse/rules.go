@@ -52,7 +52,7 @@ sample of a Prometheus that runs already. docs/operations.md, "The first four
 weeks", has the whole procedure.`,
 		Example: `  storepulse rules backfill --dry-run
   storepulse rules backfill --output past.om
-  promtool tsdb create-blocks-from openmetrics --quiet --max-block-duration=162h past.om /prometheus`,
+  promtool tsdb create-blocks-from openmetrics --quiet --max-block-duration=486h past.om /prometheus`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("from") && cmd.Flags().Changed("weeks") {
@@ -115,7 +115,7 @@ func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time)
 	if err != nil {
 		return err
 	}
-	bar := progress.NewCount(s.err, "backfill", "days")
+	bar := progress.NewCount(s.err, "backfill", "queries")
 	r, err := backfill.Run(ctx, client, out, backfill.Options{
 		From: from, Until: until, Settings: countedSettings(cfg), Tenants: voc.TenantNames, Register: schemas.NewRegister(voc), Progress: bar.Show,
 	})
@@ -210,7 +210,7 @@ func (f backfillFlags) print(w io.Writer, r *backfill.Report) error {
 	if f.dryRun {
 		verb = "would be written"
 	} else if f.output != "-" {
-		more = "\nnext: promtool tsdb create-blocks-from openmetrics --quiet --max-block-duration=162h " + f.output + " DIRECTORY"
+		more = "\nnext: promtool tsdb create-blocks-from openmetrics --quiet --max-block-duration=486h " + f.output + " DIRECTORY"
 	}
 	fmt.Fprintf(&b, "%d samples, %s, from %s until %s %s%s\n", r.Samples(), progress.Bytes(r.Bytes), r.From.Format(time.RFC3339), r.Until.Format(time.RFC3339), verb, more)
 	_, err := w.Write(b.Bytes())

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -100,8 +99,10 @@ func (r *run) load(ctx context.Context, begin, last int64, first bool) error {
 	if last <= from {
 		return nil
 	}
+	note := fmt.Sprintf("until %s, %d samples", day(last), r.report.Samples())
 	for _, name := range order {
 		list := asked[name]
+		r.progress(len(order)+1, note)
 		err := r.each(ctx, list[0].counter, from, last, func(tenant int, slot int64, label func(string) string, n int64) {
 			for _, p := range list {
 				slice, ok := p.def.Slice(label)
@@ -126,9 +127,18 @@ func (r *run) load(ctx context.Context, begin, last int64, first bool) error {
 			return fmt.Errorf("count the open sessions: %w", err)
 		}
 	}
+	r.progress(len(order)+1, note)
 	return r.each(ctx, counted.Open(r.opt.Settings), from, last, func(_ int, slot int64, _ func(string) string, n int64) {
 		r.open.cells[(slot-zero)/Grid.Milliseconds()] += n
 	})
+}
+
+// progress tells of the next query; a chunk has so many.
+func (r *run) progress(queries int, note string) {
+	if r.opt.Progress != nil {
+		r.opt.Progress(r.queries, r.chunks*int64(queries), note)
+	}
+	r.queries++
 }
 
 // each asks for the counts of configured tenants.
@@ -153,7 +163,7 @@ func (r *run) each(ctx context.Context, c counted.Counter, from, until int64, ad
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("count %s of %s: %w", c.Name, time.UnixMilli(until).UTC().Format(time.DateOnly), err)
+		return fmt.Errorf("count %s until %s: %w", c.Name, day(until), err)
 	}
 	return nil
 }

@@ -24,16 +24,7 @@ import (
 // the real engine. Every query of every panel and every expression of every
 // rule is run; a panel without data must have a reason.
 func TestPanels(t *testing.T) {
-	bin, err := filepath.Abs("../../build/promtools/bin/prometheus")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(bin); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("prometheus is missing: run `make promtools`")
-		}
-		t.Skip("prometheus is missing: run `make promtools`")
-	}
+	bin := promtools(t, "prometheus")
 	s := &shop{t: t}
 	began := time.Now()
 	// Half a day of the shop in a minute and a bit, in a promotion: its rules have data.
@@ -49,7 +40,7 @@ func TestPanels(t *testing.T) {
 		t.Fatalf("the demo does not say where it listens:\n%s", demo.log.String())
 	}
 	metrics, engine := addresses[0][2], addresses[1][2]
-	prom := startPrometheus(t, bin, metrics)
+	prom := startPrometheus(t, bin, filepath.Join(t.TempDir(), "data"), metrics)
 
 	ready := time.Now().Add(3 * time.Minute)
 	for !prom.has(t, `sum(increase(ecom_orders_paid_total[2m])) > 20 and on () sum(ecom:rate_n:inc30m{rate="cvr",dimension=""}) > 500 and on () sum(ecom_sessions_closed_total) > 100`) {
@@ -111,6 +102,22 @@ func TestPanels(t *testing.T) {
 	t.Logf("%d empty without a reason, %d recording rules", empty, recorded)
 }
 
+// promtools finds a program of `make promtools`; CI has them.
+func promtools(t *testing.T, name string) string {
+	t.Helper()
+	bin, err := filepath.Abs("../../build/promtools/bin/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(bin); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is missing: run `make promtools`", name)
+		}
+		t.Skipf("%s is missing: run `make promtools`", name)
+	}
+	return bin
+}
+
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -152,9 +159,9 @@ func rowsOf(t *testing.T, engine, where, sql string) int {
 
 type prometheusServer struct{ url string }
 
-// startPrometheus runs one that scrapes every second and evaluates the rules
-// every two.
-func startPrometheus(t *testing.T, bin, target string) prometheusServer {
+// startPrometheus runs one that scrapes the targets every second and evaluates
+// the rules every two.
+func startPrometheus(t *testing.T, bin, data string, targets ...string) prometheusServer {
 	t.Helper()
 	dir := t.TempDir()
 	files, err := rules.Files(rules.DefaultOptions())
@@ -170,11 +177,11 @@ func startPrometheus(t *testing.T, bin, target string) prometheusServer {
 	for _, name := range []string{"recording", "business", "pipeline"} {
 		put(name+".yml", interval.ReplaceAllString(string(files["prometheus/rules/"+name+".yml"]), "interval: 2s"))
 	}
-	put("prometheus.yml", fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 2s}\nrule_files: [recording.yml, business.yml, pipeline.yml]\nscrape_configs:\n- job_name: storepulse\n  static_configs:\n  - targets: [%q]\n",
-		strings.TrimPrefix(target, "http://")))
+	hosts := strings.ReplaceAll(strings.Join(targets, ", "), "http://", "")
+	put("prometheus.yml", fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 2s}\nrule_files: [recording.yml, business.yml, pipeline.yml]\nscrape_configs:\n- job_name: storepulse\n  static_configs:\n  - targets: [%s]\n", hosts))
 	addr := freeAddr(t)
 	log := &syncBuffer{}
-	cmd := exec.CommandContext(t.Context(), bin, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
+	cmd := exec.CommandContext(t.Context(), bin, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=45d", "--web.listen-address="+addr)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
