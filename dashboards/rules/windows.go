@@ -74,8 +74,8 @@ func rates() []rate {
 	)
 }
 
-// counted lists what is compared by number.
-func counted() []windowed {
+// counts lists what is compared by number.
+func counts() []windowed {
 	clicks := counter{"ecom_events_ingested_total", []matcher{{"topic", "=", schemas.TopicNames[schemas.Clickstream]}}}
 	count := func(name, dimension string, g growth) windowed {
 		return windowed{"ecom:count", halfHour, map[string]string{"count": name, "dimension": dimension}, g, growing[:]}
@@ -125,7 +125,7 @@ func recorded() []windowed {
 		labels := map[string]string{"rate": r.name, "dimension": r.dimension}
 		out = append(out, windowed{"ecom:rate_n", halfHour, labels, r.n, growing[:]}, windowed{"ecom:rate_k", halfHour, labels, r.k, growing[:]})
 	}
-	return slices.Concat(out, counted(), payments())
+	return slices.Concat(out, counts(), payments())
 }
 
 // promotions are those that run now, by tenant and kind.

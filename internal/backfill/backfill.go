@@ -50,7 +50,7 @@ type Store interface {
 
 // Options say what is computed.
 type Options struct {
-	From, Until time.Time // samples from the one to the other, both inclusive
+	From, Until time.Time // of the samples, From before Until
 	Settings    counted.Settings
 	Tenants     []string // label tenant stands in front when there are several
 	Register    *schemas.Register
@@ -101,22 +101,26 @@ type run struct {
 
 // Run writes the samples to w.
 func Run(ctx context.Context, store Store, w io.Writer, opt Options) (*Report, error) {
-	from, until := ceil(opt.From.UnixMilli()), floor(opt.Until.UnixMilli(), Grid.Milliseconds())
-	if from > until {
-		return nil, fmt.Errorf("from %s until %s: no whole five minutes lie between", opt.From.UTC().Format(time.RFC3339), opt.Until.UTC().Format(time.RFC3339))
+	// The first one lies at or before From: who asks what was then finds it.
+	from, until := floor(opt.From.UnixMilli(), Grid.Milliseconds()), floor(opt.Until.UnixMilli(), Grid.Milliseconds())
+	if from >= until {
+		return nil, fmt.Errorf("from %s until %s: less than five minutes lie between", opt.From.UTC().Format(time.RFC3339), opt.Until.UTC().Format(time.RFC3339))
 	}
 	count := &counter{w: w}
 	r := &run{
 		opt: opt, store: store, out: bufio.NewWriterSize(count, 1<<20), skipped: map[string]int64{}, index: map[string]int{},
 		report: &Report{From: time.UnixMilli(from).UTC(), Until: time.UnixMilli(until).UTC()},
 	}
-	r.chunks = (until-from)/chunk.Milliseconds() + 1
+	r.chunks = max(1, (until-from+chunk.Milliseconds()-1)/chunk.Milliseconds())
 	if err := r.prepare(ctx, from, until); err != nil {
 		return nil, err
 	}
-	for begin := from; begin <= until; begin += chunk.Milliseconds() {
-		last := min(begin+chunk.Milliseconds()-Grid.Milliseconds(), until)
-				if err := r.load(ctx, begin, last, begin == from); err != nil {
+	for begin, last := from, from; last < until; begin = last + Grid.Milliseconds() {
+		last = begin + chunk.Milliseconds() - Grid.Milliseconds()
+		if until <= begin+chunk.Milliseconds() {
+			last = until // the sample at the end of the last chunk needs no further facts
+		}
+				if err := r.load(ctx, begin, min(last+Grid.Milliseconds(), until), begin == from); err != nil {
 			return nil, err
 		}
 		if err := r.write(begin, last); err != nil {
@@ -206,8 +210,6 @@ func args(from, until int64) ch.Parameters {
 }
 
 func floor(ms, step int64) int64 { return ms - ms%step }
-
-func ceil(ms int64) int64 { return floor(ms+Grid.Milliseconds()-1, Grid.Milliseconds()) }
 
 // counter counts what passes.
 type counter struct {

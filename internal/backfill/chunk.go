@@ -65,9 +65,9 @@ func (r *run) window(w rules.Window, tenant int, labels map[string]string) windo
 	return windowLine{w, []byte(head + " "), i}
 }
 
-// load brings the cells of all lines to the chunk that begins at begin and
-// whose last sample is given.
-func (r *run) load(ctx context.Context, begin, last int64, first bool) error {
+// load brings the cells of all lines to the chunk that begins at begin, with
+// facts until its end.
+func (r *run) load(ctx context.Context, begin, until int64, first bool) error {
 	zero := begin - look.Milliseconds() // time of the first cell
 	from := begin
 	if first {
@@ -96,14 +96,14 @@ func (r *run) load(ctx context.Context, begin, last int64, first bool) error {
 		asked[p.counter.Name] = append(asked[p.counter.Name], p)
 	}
 	move(r.open)
-	if last <= from {
+	if until <= from {
 		return nil
 	}
-	note := fmt.Sprintf("until %s, %d samples", day(last), r.report.Samples())
+	note := fmt.Sprintf("until %s, %d samples", day(until), r.report.Samples())
 	for _, name := range order {
 		list := asked[name]
 		r.progress(len(order)+1, note)
-		err := r.each(ctx, list[0].counter, from, last, func(tenant int, slot int64, label func(string) string, n int64) {
+		err := r.each(ctx, list[0].counter, from, until, func(tenant int, slot int64, label func(string) string, n int64) {
 			for _, p := range list {
 				slice, ok := p.def.Slice(label)
 				if !ok {
@@ -128,7 +128,7 @@ func (r *run) load(ctx context.Context, begin, last int64, first bool) error {
 		}
 	}
 	r.progress(len(order)+1, note)
-	return r.each(ctx, counted.Open(r.opt.Settings), from, last, func(_ int, slot int64, _ func(string) string, n int64) {
+	return r.each(ctx, counted.Open(r.opt.Settings), from, until, func(_ int, slot int64, _ func(string) string, n int64) {
 		r.open.cells[(slot-zero)/Grid.Milliseconds()] += n
 	})
 }

@@ -4,52 +4,58 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
+	"github.com/prometheus/client_golang/prometheus"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
-	dto "github.com/prometheus/client_model/go"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/storepulse/storepulse/dashboards/counted"
+	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/produce"
+	"github.com/storepulse/storepulse/internal/verify"
+	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/sink/prom"
 )
 
-// TestAgreement: what a worker that never crashes has counted is what the
-// tables say, over the whole run and hour by hour of the shop's time.
+// TestAgreement: what a worker that nothing disturbs has counted is what the
+// tables say. Over the whole run exactly, each counter by its labels; in each
+// hour of the shop's time within 2 %, counted by event time as dashboards and
+// backfill do.
 func TestAgreement(t *testing.T) {
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
-		t.Run("in time", func(t *testing.T) {
-			d := gen.RealisticDefects()
-			d.Late, d.TooLate = 0, 0
-			agree(t, addr, session, d)
-		})
-		t.Run("as it comes", func(t *testing.T) { agree(t, addr, session, gen.RealisticDefects()) })
+		for try := 1; ; try++ {
+			undisturbed := false
+			t.Run(fmt.Sprintf("run %d", try), func(t *testing.T) { undisturbed = agree(t, addr, session) })
+			if undisturbed || t.Failed() {
+				return
+			}
+			if try == 3 {
+				t.Fatal("a lane lost its place in each of three runs: no run without a recovery to compare")
+			}
+		}
 	})
 }
 
-func agree(t *testing.T, addr string, session time.Duration, defects gen.Defects) {
+// agree makes one run and compares. It says false if a lane had to recover: an
+// epoch in doubt is finished without its metrics, as after a crash.
+func agree(t *testing.T, addr string, session time.Duration) bool {
 	s := newShop(t, addr, session, 2)
 	listen := freeAddr(t)
-	worker := s.startEnv(append(s.env(), "STOREPULSE_HTTP_LISTEN="+listen), "run")
-	worker.await(t, "worker starts")
-	defer func() {
-		if t.Failed() {
-			t.Log(worker.log.tail(40))
-		}
-	}()
-	start := time.Date(2026, 11, 10, 4, 0, 0, 0, time.UTC)
-	hours := 8
-	g := gen.New(gen.Settings{Seed: 11, Start: start, Rate: 3, Duration: time.Duration(hours) * time.Hour, Defects: defects, KnownVisitors: 2000})
+	env := append(s.env(), "STOREPULSE_HTTP_LISTEN="+listen)
+	worker := s.startEnv(env, "run")
+	worker.await(t, "lane starts")
+	// Every version of a session is a record of what was counted when.
+	s.ask("SYSTEM STOP MERGES fact_sessions")
+
+	start, hours := time.Date(2026, 11, 10, 4, 0, 0, 0, time.UTC), 8
+	g := gen.New(gen.Settings{Seed: 11, Start: start, Rate: 3, Duration: time.Duration(hours) * time.Hour, Defects: gen.RealisticDefects(), KnownVisitors: 2000})
 	w := produce.NewWriter(produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: s.cfg.ClickHouse().Topics})
-	defer func() { _ = w.Close(t.Context()) }()
 	var e gen.Event
 	more := g.Next(&e)
 	scrapes := []scrape{scraped(t, listen)}
@@ -62,104 +68,208 @@ func agree(t *testing.T, addr string, session time.Duration, defects gen.Defects
 		if err := w.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		scrapes = append(scrapes, s.caughtUp(listen, w.Counts().Total()))
+		m := s.caughtUp(listen, worker, w.Counts().Total())
+		if m == nil {
+			t.Logf("the run does not count, a lane had to recover:\n%s", worker.log.tail(6))
+			return false
+		}
+		scrapes = append(scrapes, m)
 	}
-	settings := s.cfg.Transform()
-	store := s.store()
-	for _, c := range counted.List(counted.Settings{Gap: settings.Gap, MaxLength: settings.MaxLength, OutOfOrder: settings.OutOfOrder, PayWindow: settings.PayWindow, Topics: s.cfg.ClickHouse().Topics}) {
-		rows := map[string]float64{}
-		begin, end := start.AddDate(-10, 0, 0), start.AddDate(10, 0, 0)
-		err := store.Each(t.Context(), c.Totals(), ch.Parameters{"from": fmt.Sprint(begin.UnixMilli()), "until": fmt.Sprint(end.UnixMilli())}, func(r driver.Rows) error {
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	last := scrapes[hours]
+	c := comparison{t: t, shop: s, names: map[string]bool{}}
+	c.whole(last)
+	c.versions(last)
+	c.ledger(last)
+	c.complete()
+	c.hourly(scrapes, start)
+	s.gaugesStay(worker, env, listen)
+	return true
+}
+
+// comparison prints and judges.
+type comparison struct {
+	t     *testing.T
+	shop  *shop
+	names map[string]bool // counters that were compared
+}
+
+// exactly compares a counter, added up over the labels that are not named.
+func (c *comparison) exactly(m scrape, name string, labels []string, rows map[string]int64, how string) {
+	c.t.Helper()
+	c.names[name] = true
+	got := m.by(name, labels)
+	sum, differ := int64(0), []string{}
+	for _, n := range got {
+		sum += n
+	}
+	tables := int64(0)
+	for _, n := range rows {
+		tables += n
+	}
+	keys := maps.Clone(got)
+	maps.Copy(keys, rows)
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if got[k] != rows[k] {
+			differ = append(differ, fmt.Sprintf("%s: %d, tables %d", k, got[k], rows[k]))
+		}
+	}
+	c.t.Logf("%-40s %-34s %10d %10d %6d  %s", name, strings.Join(labels, ", "), sum, tables, len(differ), how)
+	if len(differ) > 0 {
+		c.t.Errorf("%s differs: %s", name, strings.Join(differ[:min(len(differ), 20)], "; "))
+	}
+}
+
+// whole compares with the questions that backfill asks, over all time. Session
+// counters are left to versions: their rows have moved on since.
+func (c *comparison) whole(m scrape) {
+	c.t.Logf("%-40s %-34s %10s %10s %6s", "the whole run", "by", "metrics", "tables", "differ")
+	for _, counter := range c.shop.counted() {
+		if strings.HasPrefix(counter.Name, "ecom_session") || counter.Name == "ecom_cart_sessions_total" || counter.Name == "ecom_orders_attributed_total" {
+			continue
+		}
+		rows := map[string]int64{}
+		c.shop.each(counter.Totals(), time.Unix(0, 0).AddDate(30, 0, 0), time.Unix(0, 0).AddDate(130, 0, 0), func(r driver.Rows) error {
 			var tenant string
 			var labels []string
 			var n int64
-			if err := r.Scan(&tenant, &labels, &n); err != nil {
+			err := r.Scan(&tenant, &labels, &n)
+			rows[strings.Join(labels, " ")] += n
+			return err
+		})
+		c.exactly(m, counter.Name, counter.Labels, rows, "")
+	}
+}
+
+// ledger compares what leaves no row.
+func (c *comparison) ledger(m scrape) {
+	c.t.Helper()
+	var total verify.Balance
+	deadline := time.Now().Add(time.Minute)
+	for settled := false; !settled; {
+		report, err := verify.Check(c.t.Context(), checkpoint.NewStore(c.shop.store(), c.shop.cfg.Pipeline.ID), c.shop.store(), verify.Options{Topics: c.shop.cfg.ClickHouse().Topics, Tables: true})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if !report.Agrees() {
+			c.t.Fatalf("ledger and tables differ: %v", report.Findings)
+		}
+		total = report.Total()
+		settled = !slices.ContainsFunc(report.Lanes, func(l *verify.Lane) bool { return l.InHand != nil })
+		if !settled && time.Now().After(deadline) {
+			c.t.Fatal("an epoch stays in hand")
+		}
+	}
+	for name, counts := range map[string][schemas.NumTopics]int64{"ecom_events_duplicate_total": total.Ledger.Duplicates, "ecom_events_tombstone_total": total.Ledger.Tombstones} {
+		rows := map[string]int64{}
+		for t, n := range counts {
+			rows[schemas.TopicNames[t]] = n
+		}
+		c.exactly(m, name, []string{"topic"}, rows, "ledger")
+	}
+}
+
+// complete fails for a counter that nothing was compared with.
+func (c *comparison) complete() {
+	c.t.Helper()
+	voc, err := c.shop.cfg.Vocabulary()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r := schemas.NewRegister(voc)
+	reasons := map[string]string{
+		r.OrderStateConflicts.Name: "tells of contradictions between events, not of facts",
+		r.StateCut.Name:            "tells of the state's bounds, not of facts",
+	}
+	prom.New(voc, r).Describe(make(chan *prometheus.Desc, len(r.Metrics)))
+	for _, m := range r.Metrics {
+		switch {
+		case m.Type != schemas.Counter || c.names[m.Name]:
+		case reasons[m.Name] != "":
+			c.t.Logf("%-40s not compared: %s", m.Name, reasons[m.Name])
+		default:
+			c.t.Errorf("%s is compared with nothing", m.Name)
+		}
+	}
+}
+
+// hourly compares the growth in each hour with what happened in it. What an
+// hour has is counted at its end, so up to two minutes of disorder lie between
+// the two; numbers below 150 may differ by three.
+func (c *comparison) hourly(scrapes []scrape, start time.Time) {
+	c.t.Helper()
+	c.t.Logf("%-40s %-22s %10s %8s  %s", "hour by hour", "by", "hours*rows", "worst", "where")
+	for _, counter := range c.shop.counted() {
+		var by []string
+		for _, l := range counter.Labels {
+			if l != "channel" && l != "status" { // both may be found later than they are counted
+				by = append(by, l)
+			}
+		}
+		rows := make([]map[string]int64, len(scrapes))
+		for h := range rows {
+			rows[h] = map[string]int64{}
+		}
+		c.shop.each(counter.Slots(time.Hour), start, start.Add(time.Duration(len(scrapes)-1)*time.Hour), func(r driver.Rows) error {
+			var tenant string
+			var slot, n int64
+			var labels []string
+			if err := r.Scan(&tenant, &slot, &labels, &n); err != nil {
 				return err
 			}
-			rows[strings.Join(labels, " ")] += float64(n)
+			rows[1+int(time.Unix(slot, 0).Sub(start)/time.Hour)][c.shop.fold(counter, labels, by)] += n
 			return nil
 		})
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", c.Name, err, c.Totals())
-		}
-		got := scrapes[len(scrapes)-1].by(c)
-		differ, sum, have, diffs := 0, 0.0, 0.0, []string{}
-		for _, k := range slices.Sorted(maps.Keys(got)) {
-			sum += got[k]
-			if got[k] != rows[k] {
-				differ++
-				diffs = append(diffs, fmt.Sprintf("%s: %g/%g", k, got[k], rows[k]))
-			}
-		}
-		for k, n := range rows {
-			have += n
-			if _, ok := got[k]; !ok {
-				diffs = append(diffs, fmt.Sprintf("%s: -/%g", k, n))
-			}
-		}
-		t.Logf("%-40s %8.0f %8.0f %4d  %.300s", c.Name, sum, have, differ, strings.Join(diffs, ", "))
-	}
-	_ = math.Abs
-}
-
-// scrape is what /metrics says.
-type scrape map[string]*dto.MetricFamily
-
-func scraped(t *testing.T, addr string) scrape {
-	t.Helper()
-	res, err := http.Get("http://" + addr + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	p := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := p.TextToMetricFamilies(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return families
-}
-
-func (s scrape) total(name string) (sum float64) {
-	for _, m := range s[name].GetMetric() {
-		sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
-	}
-	return sum
-}
-
-// by adds a counter up by the labels that the tables can tell.
-func (s scrape) by(c counted.Counter) map[string]float64 {
-	out := map[string]float64{}
-	for _, m := range s[c.Name].GetMetric() {
-		var labels []string
-		for _, name := range c.Labels {
-			for _, l := range m.GetLabel() {
-				if l.GetName() == name {
-					v := l.GetValue()
-					if c.Name == "ecom_orders_attributed_total" && name == "status" && v != "none" {
-						v = "linked"
-					}
-					labels = append(labels, v)
+		cells, worst, where := 0, 0.0, ""
+		for h := 1; h < len(scrapes); h++ {
+			now, before := scrapes[h].by(counter.Name, by), scrapes[h-1].by(counter.Name, by)
+			for k, v := range now {
+				got, want := v-before[k], rows[h][k]
+				if got == 0 && want == 0 {
+					continue
+				}
+				cells++
+				off := math.Abs(float64(got - want))
+				allowed := 0.02 * float64(max(got, want))
+				if max(got, want) < 150 {
+					allowed = 3
+				}
+				if strings.Contains(counter.Name, "amount") {
+					allowed = max(allowed, 0.02*float64(max(got, want)))
+				}
+				if off > allowed {
+					c.t.Errorf("%s{%s} in hour %d: grew by %d, the tables have %d", counter.Name, k, h, got, want)
+				}
+				if share := off / float64(max(got, want)); off > 0 && max(got, want) >= 150 && share > worst {
+					worst, where = share, fmt.Sprintf("%s in hour %d: %d, tables %d", k, h, got, want)
 				}
 			}
 		}
-		out[strings.Join(labels, " ")] += m.GetCounter().GetValue()
+		c.t.Logf("%-40s %-22s %10d %7.2f%%  %s", counter.Name, strings.Join(by, ", "), cells, 100*worst, where)
 	}
-	return out
 }
 
-// caughtUp waits until the worker has taken so many records, and scrapes.
-func (s *shop) caughtUp(addr string, produced int64) scrape {
+func (s *shop) counted() []counted.Counter {
+	r := s.cfg.Transform()
+	return counted.List(counted.Settings{Gap: r.Gap, MaxLength: r.MaxLength, OutOfOrder: r.OutOfOrder, PayWindow: r.PayWindow, Topics: s.cfg.ClickHouse().Topics})
+}
+
+// fold takes the named labels out of all.
+func (s *shop) fold(c counted.Counter, values, by []string) string {
+	var out []string
+	for i, l := range c.Labels {
+		if slices.Contains(by, l) {
+			out = append(out, values[i])
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func (s *shop) each(query string, from, until time.Time, scan func(driver.Rows) error) {
 	s.t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
-	for {
-		m := scraped(s.t, addr)
-		if m.total("ecom_pipeline_records_total") >= float64(produced) {
-			return m
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("the worker took %g of %d records, lag %g", m.total("ecom_pipeline_records_total"), produced, m.total("ecom_kafka_consumer_lag_messages"))
-		}
-		pause(s.t, 20*time.Millisecond)
+	if err := s.store().Each(s.t.Context(), query, ch.Parameters{"from": fmt.Sprint(from.UnixMilli()), "until": fmt.Sprint(until.UnixMilli())}, scan); err != nil {
+		s.t.Fatalf("%v\n%s", err, query)
 	}
 }
