@@ -117,7 +117,7 @@ func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time)
 	}
 	bar := progress.NewCount(s.err, "backfill", "queries")
 	r, err := backfill.Run(ctx, client, out, backfill.Options{
-		From: from, Until: until, Settings: countedSettings(cfg), Tenants: voc.TenantNames, Register: schemas.NewRegister(voc), Progress: bar.Show,
+		From: from, Until: until, Settings: countedSettings(cfg, voc), Tenants: voc.TenantNames, Register: schemas.NewRegister(voc), Progress: bar.Show,
 	})
 	bar.Done()
 	if err := errors.Join(err, done(err)); err != nil {
@@ -168,9 +168,9 @@ func completeUntil(ctx context.Context, store *checkpoint.Store) (until time.Tim
 	return until, lane, nil
 }
 
-func countedSettings(cfg config.Config) counted.Settings {
+func countedSettings(cfg config.Config, voc *schemas.Vocabulary) counted.Settings {
 	t := cfg.Transform()
-	return counted.Settings{Gap: t.Gap, MaxLength: t.MaxLength, OutOfOrder: t.OutOfOrder, PayWindow: t.PayWindow, Topics: cfg.ClickHouse().Topics}
+	return counted.Settings{Gap: t.Gap, MaxLength: t.MaxLength, OutOfOrder: t.OutOfOrder, PayWindow: t.PayWindow, Vocabulary: voc}
 }
 
 // open gives where to write; done closes it, and takes away what is not whole.

@@ -25,7 +25,7 @@ import (
 // Settings are what decides when and what is counted, as the workers have them.
 type Settings struct {
 	Gap, MaxLength, OutOfOrder, PayWindow time.Duration
-	Topics                                [schemas.NumTopics]string // names, as rows bear them
+	Vocabulary                            *schemas.Vocabulary
 }
 
 // Counter is one counter of the register as a query.

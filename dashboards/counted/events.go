@@ -16,7 +16,7 @@ func events(s Settings) []Counter {
 		return fmt.Sprintf("SELECT tenant, event_time AS at, '%s' AS topic, if(has(%s, toString(event_type)), toString(event_type), 'other') AS type, toString(platform) AS platform, 1 AS n FROM %s WHERE %s",
 			topic, list(schemas.KindNames[:]), table, within("event_time", 0))
 	}
-	topic := fmt.Sprintf("if(kafka_topic = '%s', '%s', '%s') AS topic", s.Topics[schemas.OrdersTopic], schemas.TopicNames[schemas.OrdersTopic], schemas.TopicNames[schemas.Clickstream])
+	topic := fmt.Sprintf("if(kafka_topic = '%s', '%s', '%s') AS topic", s.Vocabulary.Topics[schemas.OrdersTopic], schemas.TopicNames[schemas.OrdersTopic], schemas.TopicNames[schemas.Clickstream])
 	return []Counter{
 		{"ecom_events_ingested_total", []string{"topic", "type", "platform"}, accepted("clickstream", "fact_events") + " UNION ALL " + accepted("orders", "fact_order_events")},
 		{"ecom_page_views_total", []string{"page_type", "platform", "channel"}, all("page_type, platform, channel, 1 AS n", customers+" AND event_type = 'page_view'")},

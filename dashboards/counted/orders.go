@@ -36,11 +36,23 @@ func orders(s Settings) []Counter {
 		return fmt.Sprintf("SELECT tenant, event_time AS at, %s FROM fact_order_events WHERE event_type IN (%s) AND %s AND %s", columns, types, business, within("event_time", 0))
 	}
 	const one = "1 AS n"
+	var reporting []string
+	for _, t := range s.Vocabulary.Tenants {
+		reporting = append(reporting, t.Currency)
+	}
+	// The lines of the first event that lists any are those that count.
+	units := fmt.Sprintf(`SELECT tenant, assumeNotNull(settled) AS at, multiIf(category_l1 = '', 'unknown', has(%s, category_l1), category_l1, 'other') AS category, quantity AS n
+		FROM (%s) AS o
+		INNER JOIN (SELECT order_hash, min(kafka_offset) AS offset FROM fact_order_items WHERE %[3]s GROUP BY order_hash) AS first ON first.order_hash = o.order_hash
+		INNER JOIN (SELECT order_hash, kafka_offset, category_l1, quantity FROM fact_order_items WHERE %[3]s) AS line ON line.order_hash = first.order_hash AND line.kafka_offset = first.offset
+		WHERE settled IS NOT NULL`, list(s.Vocabulary.Categories), order, within("event_time", life))
 	return []Counter{
 		{"ecom_orders_placed_total", []string{"platform"}, placed("place AS platform, "+one, "")},
 		{"ecom_orders_paid_total", []string{"platform"}, paid("place AS platform, " + one)},
 		{"ecom_orders_placed_amount_minor_total", []string{"currency", "platform"}, placed("money AS currency, place AS platform, payable AS n", "")},
 		{"ecom_orders_paid_amount_minor_total", []string{"currency", "platform"}, paid("money AS currency, place AS platform, settled_minor AS n")},
+		{"ecom_orders_foreign_currency_total", nil, paid(one) + fmt.Sprintf(" AND NOT has(%s, money)", list(reporting))},
+		{"ecom_units_sold_total", []string{"category_l1"}, "SELECT tenant, at, category AS category_l1, n FROM (" + units + ")"},
 		{"ecom_orders_region_paid_total", []string{"region"}, paid("province AS region, " + one)},
 		{"ecom_orders_attributed_total", []string{"status", "platform"}, placed("if("+linked+", 'linked', 'none') AS status, place AS platform, "+one, " AND kind NOT IN ('subscription', 'exchange', 'imported')")},
 		{"ecom_orders_cancelled_total", []string{"reason", "paid"}, fmt.Sprintf(`SELECT tenant, minIf(event_time, event_type = 'order.cancelled') AS at, argMinIf(toString(cancel_reason), kafka_offset, event_type = 'order.cancelled') AS reason,

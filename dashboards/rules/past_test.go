@@ -4,10 +4,12 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/storepulse/storepulse/dashboards/counted"
+	"github.com/storepulse/storepulse/schemas"
 )
 
 // TestPastsAreWhatBaselinesRead: every series that a rule or alert reads days or
@@ -26,12 +28,16 @@ func TestPastsAreWhatBaselinesRead(t *testing.T) {
 		}
 	}
 	slices.Sort(read)
+	voc, err := schemas.NewVocabulary([schemas.NumTopics]string{"clicks", "orders"}, []schemas.Tenant{{ID: "t", Location: time.UTC, Currency: "CNY"}}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	computed := []string{OpenSessions}
 	for _, p := range Pasts() {
 		for _, w := range p.Windows {
 			computed = append(computed, w.Record)
 		}
-		c, ok := counted.Of(counted.Settings{}, p.Counter)
+		c, ok := counted.Of(counted.Settings{Vocabulary: voc}, p.Counter)
 		if !ok {
 			t.Errorf("no facts are known for %s", p.Counter)
 		}
