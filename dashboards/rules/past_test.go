@@ -63,10 +63,14 @@ func TestMatchers(t *testing.T) {
 		v    string
 		want bool
 	}{
-		{matcher{"l", "=", "a"}, "a", true}, {matcher{"l", "=", "a"}, "b", false},
-		{matcher{"l", "!=", "a"}, "a", false}, {matcher{"l", "!=", "a"}, "b", true},
-		{matcher{"l", "!~", "a|b"}, "b", false}, {matcher{"l", "!~", "a|b"}, "ab", true},
-		{matcher{"l", "=~", "a|b"}, "b", true}, {matcher{"l", "=~", "a|b"}, "ab", false},
+		{matcher{"l", "=", "a"}, "a", true},
+		{matcher{"l", "=", "a"}, "b", false},
+		{matcher{"l", "!=", "a"}, "a", false},
+		{matcher{"l", "!=", "a"}, "b", true},
+		{matcher{"l", "!~", "a|b"}, "b", false},
+		{matcher{"l", "!~", "a|b"}, "ab", true},
+		{matcher{"l", "=~", "a|b"}, "b", true},
+		{matcher{"l", "=~", "a|b"}, "ab", false},
 	} {
 		if got := c.m.holds(c.v); got != c.want {
 			t.Errorf("%v of %q: got %t", c.m, c.v, got)

@@ -120,7 +120,7 @@ func Run(ctx context.Context, store Store, w io.Writer, opt Options) (*Report, e
 		if until <= begin+chunk.Milliseconds() {
 			last = until // the sample at the end of the last chunk needs no further facts
 		}
-				if err := r.load(ctx, begin, min(last+Grid.Milliseconds(), until), begin == from); err != nil {
+		if err := r.load(ctx, begin, min(last+Grid.Milliseconds(), until), begin == from); err != nil {
 			return nil, err
 		}
 		if err := r.write(begin, last); err != nil {

@@ -44,7 +44,7 @@ func TestLabelBudget(t *testing.T) {
 	reg.MustRegister(shown, prom.NewPromotions(voc, register, nil, time.Now))
 	page := httptest.NewServer(promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	defer page.Close()
-	before := scrape(t, page.URL)
+	before := samplesAt(t, page.URL)
 
 	state, out := transform.New(voc, register, transform.DefaultSettings()), transform.NewOutput(voc, register)
 	batch, decoder := schemas.NewBatch(voc), schemas.NewDecoder(voc)
@@ -74,7 +74,7 @@ func TestLabelBudget(t *testing.T) {
 		t.Fatalf("%v accepted, %d refused: too much of the garbage is garbage to the decoder", accepted, refused)
 	}
 
-	after := scrape(t, page.URL)
+	after := samplesAt(t, page.URL)
 	// What comes later than the start are gauges, with a lane, and histograms.
 	late := map[string]bool{}
 	for _, m := range register.Metrics {
@@ -193,8 +193,8 @@ func valuesOf(t *testing.T, url string) (all []string) {
 	return all
 }
 
-// scrape gives the series of a page, without their values.
-func scrape(t *testing.T, url string) (all []string) {
+// samplesAt gives the series of a page, without their values.
+func samplesAt(t *testing.T, url string) (all []string) {
 	t.Helper()
 	for _, line := range valuesOf(t, url) {
 		all = append(all, line[:strings.LastIndexByte(line, ' ')])

@@ -57,4 +57,3 @@ func (h *history) Next(e *gen.Event) bool {
 	first.more = first.g.Next(&first.next)
 	return true
 }
-

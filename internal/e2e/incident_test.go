@@ -45,7 +45,7 @@ func TestPaymentOutage(t *testing.T) {
 			sent += len(events)
 			var metrics string
 			for deadline := time.Now().Add(2 * time.Minute); ; pause(t, 50*time.Millisecond) {
-				if metrics = w.metrics(t); total(t, metrics, "ecom_pipeline_records_total") == float64(sent) {
+				if metrics = w.metrics(t); totalOf(t, metrics, "ecom_pipeline_records_total") == float64(sent) {
 					break
 				}
 				if time.Now().After(deadline) {
@@ -53,8 +53,8 @@ func TestPaymentOutage(t *testing.T) {
 				}
 			}
 			now := counted{
-				total(t, metrics, "ecom_orders_paid_total", `platform="app_ios"`), total(t, metrics, "ecom_orders_paid_total", `platform="app_android"`),
-				total(t, metrics, "ecom_payment_attempts_total", `result="hard"`),
+				totalOf(t, metrics, "ecom_orders_paid_total", `platform="app_ios"`), totalOf(t, metrics, "ecom_orders_paid_total", `platform="app_android"`),
+				totalOf(t, metrics, "ecom_payment_attempts_total", `result="hard"`),
 			}
 			grown[i] = counted{now.ios - last.ios, now.android - last.android, now.hard - last.hard}
 			last = now
@@ -113,8 +113,8 @@ func TestPaymentOutage(t *testing.T) {
 	})
 }
 
-// total adds the series of a name that have all of the labels.
-func total(t *testing.T, metrics, name string, labels ...string) (sum float64) {
+// totalOf adds the series of a name that have all of the labels.
+func totalOf(t *testing.T, metrics, name string, labels ...string) (sum float64) {
 	t.Helper()
 next:
 	for line := range strings.Lines(metrics) {

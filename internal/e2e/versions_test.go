@@ -13,7 +13,7 @@ import (
 
 // seen is what the counters have seen of a session.
 type seen struct {
-	stage                            int
+	stage                           int
 	started, cart, cartPaid, closed bool
 }
 
