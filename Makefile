@@ -15,8 +15,10 @@ SOAK_SCENARIO ?= faults
 SOAK_NODES ?= 3
 FUZZ ?= .
 KAFKA_ADDR := 127.0.0.1:19092
+# What needs Prometheus or Alertmanager: test-eyes runs it.
+EYES := ^TestChecks$$|^TestAlerts$$|^TestWeeksOfPromotions$$|^TestRoutes$$|^TestInhibition$$|^TestBackfill$$|^TestPanels$$
 # What test-kafka and test-eyes run, and a test that is only the body of another one's process.
-ELSEWHERE := ^TestParentProcess$$|^TestChecks$$|^TestAlerts$$|^TestRoutes$$|^TestInhibition$$|^TestPanels$$|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
+ELSEWHERE := ^TestParentProcess$$|$(EYES)|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
 
 .PHONY: help demo build test test-race test-kafka test-eyes test-compose promtools soak lint bench fuzz generate secrets up down kafka kafka-start kafka-stop clean
 
@@ -45,7 +47,7 @@ test-eyes: promtools ## rules, alerts and panels on promtool, a real Prometheus,
 	export CI=true; \
 	{ $(GO) test -json -count=1 -timeout 10m ./dashboards/... ; \
 	  $(GO) test -C tools/eyes -json -count=1 -timeout 15m ./... ; \
-	  $(GO) test -json -count=1 -timeout 10m -run '^TestPanels$$' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
+	  $(GO) test -json -count=1 -timeout 10m -run '$(EYES)' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
 test-compose: ## compose.yaml and what it mounts, as docker compose reads them; needs no Docker
 	cd tools/eyes && CI=true $(GO) test -count=1 -timeout 10m -run '^(TestCompose|TestStack)' .

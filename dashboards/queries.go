@@ -11,7 +11,6 @@ import (
 type Query struct {
 	Board, Panel string
 	PromQL, SQL  string // one of them
-	NeedsWeeks   bool   // it compares with the weeks before
 	MayBeEmpty   string // why it may have no data
 }
 
@@ -22,17 +21,13 @@ func Queries() []Query {
 		for _, r := range append([]row{{panels: stamp()}}, b.rows...) {
 			for _, p := range r.panels {
 				for _, t := range p.targets {
-					all = append(all, Query{Board: b.uid, Panel: p.title, PromQL: t.promql, SQL: t.sql, NeedsWeeks: t.needsWeeks(), MayBeEmpty: p.mayBeEmpty})
+					all = append(all, Query{Board: b.uid, Panel: p.title, PromQL: t.promql, SQL: t.sql, MayBeEmpty: p.mayBeEmpty})
 				}
 			}
 		}
 	}
 	return all
 }
-
-var ofThePast = regexp.MustCompile(`ecom:[a-z_]+:(base|median|mean|z)(15m|30m|2h|1d)|ecom:cvr:lost`)
-
-func (t target) needsWeeks() bool { return ofThePast.MatchString(t.promql) }
 
 var (
 	timeFilter   = regexp.MustCompile(`\$__timeFilter\(([a-z_]+)\)`)

@@ -45,7 +45,8 @@ func newRulesBackfill(s *shared) *cobra.Command {
 		Long: `backfill computes what the recording rules would have recorded in the last weeks
 from the facts in ClickHouse, and writes it as OpenMetrics text. promtool makes
 blocks of it, so that alerts can compare with weeks in which no Prometheus ran.
-It only reads, and may run while workers write.
+The configured promotions of those weeks are written too, because baselines
+leave them out. It only reads, and may run while workers write.
 
 Samples end where the facts are complete, or at --until: give it the first
 sample of a Prometheus that runs already. docs/operations.md, "The first four
@@ -117,7 +118,8 @@ func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time)
 	}
 	bar := progress.NewCount(s.err, "backfill", "queries")
 	r, err := backfill.Run(ctx, client, out, backfill.Options{
-		From: from, Until: until, Settings: countedSettings(cfg, voc), Tenants: voc.TenantNames, Register: schemas.NewRegister(voc), Progress: bar.Show,
+		From: from, Until: until, Settings: countedSettings(cfg, voc), Tenants: voc.TenantNames,
+		Promotions: cfg.Calendar(), Register: schemas.NewRegister(voc), Progress: bar.Show,
 	})
 	bar.Done()
 	if err := errors.Join(err, done(err)); err != nil {

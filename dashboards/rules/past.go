@@ -30,6 +30,10 @@ type Window struct {
 // OpenSessions is the recorded number of open sessions, which baselines read too.
 const OpenSessions = openSessions
 
+// RunningPromotions is the record of promotions that run, 1 by tenant and kind:
+// baselines leave out the weeks of promotions.
+const RunningPromotions = promotions
+
 // past is the window as the rules record it.
 func (w window) past(name string) Window {
 	p := Window{Record: fmt.Sprintf("%s:inc%s", name, w)}

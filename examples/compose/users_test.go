@@ -15,7 +15,10 @@ import (
 	"github.com/storepulse/storepulse/dashboards"
 	"github.com/storepulse/storepulse/internal/devmode"
 	"github.com/storepulse/storepulse/internal/devmode/chdb"
+	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/schemas/catalogue"
 	ddl "github.com/storepulse/storepulse/schemas/clickhouse"
+	"github.com/storepulse/storepulse/sink/clickhouse"
 )
 
 // TestUsers: the worker's user may migrate and write, Grafana's may run every
@@ -99,6 +102,10 @@ func as(t *testing.T, dir, user string) {
 		for _, s := range m.Statements(ddl.Dialect{}) {
 			may(s)
 		}
+	}
+	may("CREATE OR REPLACE VIEW metric_gmv_paid AS SELECT 1 AS orders") // of a release before
+	for _, v := range catalogue.Views(catalogue.Settings{PayWindow: 72 * time.Hour, Gap: 30 * time.Minute, Tenants: []schemas.Tenant{{ID: "default", Location: time.UTC, Currency: "CNY"}}}) {
+		may(clickhouse.View(v).Statement())
 	}
 	// The lock of migrations, a claim, an epoch, facts with the view they feed, a drain.
 	may("CREATE TABLE schema_lock (holder String) ENGINE = Memory COMMENT 'a'")

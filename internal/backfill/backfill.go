@@ -27,6 +27,7 @@ import (
 	"github.com/storepulse/storepulse/dashboards/counted"
 	"github.com/storepulse/storepulse/dashboards/rules"
 	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/sink/prom"
 )
 
 const (
@@ -41,6 +42,8 @@ const (
 	// opening is how far before the range facts are looked for: a shop that had
 	// some was open before it.
 	opening = 8 * 24 * time.Hour
+	// nobody is the tenant of a series that is of all shops.
+	nobody = -1
 )
 
 // Store is what backfill asks of ClickHouse.
@@ -53,6 +56,7 @@ type Options struct {
 	From, Until time.Time // of the samples, From before Until
 	Settings    counted.Settings
 	Tenants     []string // label tenant stands in front when there are several
+	Promotions  []prom.Promotion
 	Register    *schemas.Register
 	Progress    func(done, total int64, note string) // of queries
 }
@@ -90,6 +94,7 @@ type run struct {
 
 	pasts   []*past // in the order of Pasts
 	open    *line
+	promos  []promoLine
 	since   []int64 // by tenant: Unix ms of the first fact, 0 = none
 	cum     []int64 // room for running sums
 	skipped map[string]int64
@@ -199,7 +204,8 @@ func (r *run) prepare(ctx context.Context, from, until int64) error {
 		}
 		r.pasts = append(r.pasts, p)
 	}
-	r.open = &line{tenant: -1, cells: make([]int64, slots), windows: []windowLine{r.window(rules.Window{Record: rules.OpenSessions}, -1, nil)}}
+	r.open = &line{tenant: nobody, cells: make([]int64, slots), windows: []windowLine{r.window(rules.Window{Record: rules.OpenSessions}, nobody, nil)}}
+	r.promotions(from, until)
 	return nil
 }
 

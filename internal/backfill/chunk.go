@@ -42,7 +42,7 @@ type windowLine struct {
 	record int    // in the report
 }
 
-// window makes one series; tenant -1 is all of them.
+// window makes one series.
 func (r *run) window(w rules.Window, tenant int, labels map[string]string) windowLine {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
@@ -187,6 +187,11 @@ func (r *run) write(begin, last int64) error {
 			since = s
 		}
 	}
+	for i := range r.promos {
+		if err := r.writePromotions(&r.promos[i], begin, last); err != nil {
+			return err
+		}
+	}
 	return r.writeLine(r.open, begin, last, since)
 }
 
@@ -213,16 +218,24 @@ func (r *run) writeLine(l *line, begin, last, since int64) error {
 			} else {
 				n += l.base
 			}
-			r.buf = append(r.buf[:0], w.head...)
-			r.buf = strconv.AppendInt(r.buf, n, 10)
-			r.buf = append(r.buf, ' ')
-			r.buf = strconv.AppendInt(r.buf, at/1000, 10)
-			r.buf = append(r.buf, '\n')
-			if _, err := r.out.Write(r.buf); err != nil {
+			if err := r.sample(w, n, at); err != nil {
 				return err
 			}
-			r.report.Records[w.record].Samples++
 		}
 	}
+	return nil
+}
+
+// sample writes one.
+func (r *run) sample(w *windowLine, n, at int64) error {
+	r.buf = append(r.buf[:0], w.head...)
+	r.buf = strconv.AppendInt(r.buf, n, 10)
+	r.buf = append(r.buf, ' ')
+	r.buf = strconv.AppendInt(r.buf, at/1000, 10)
+	r.buf = append(r.buf, '\n')
+	if _, err := r.out.Write(r.buf); err != nil {
+		return err
+	}
+	r.report.Records[w.record].Samples++
 	return nil
 }

@@ -84,7 +84,7 @@ func agree(t *testing.T, addr string, session time.Duration) bool {
 	worker.stop(t, time.Minute)
 	c.ledger(last)
 	c.complete()
-	s.startEnv(env, "run").await(t, "lane starts")
+	s.startEnv(env, "run").await(t, "lane recovered")
 	s.gaugesStay(gauges, listen)
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -26,32 +27,23 @@ import (
 // before: with the numbers that the tables give. Another Prometheus, which only
 // scrapes the worker, says that it has too little to compare with.
 func TestBackfill(t *testing.T) {
-	promtool, prometheus := promtools(t, "promtool"), promtools(t, "prometheus")
+	prometheus := promtools(t, "prometheus")
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
 		s := newShop(t, addr, session, 2)
-		now := time.Now()
-		t.Logf("%d records of five weeks until %s", s.feedAll(newHistory(now).Next), now.UTC().Format(time.RFC3339))
-		s.drain()
-
-		dir := t.TempDir()
-		file, data := filepath.Join(dir, "past.om"), filepath.Join(dir, "data")
-		fill := s.start("rules", "backfill", "--output", file)
-		fill.wait(t, 3*time.Minute)
-		t.Log("\n" + fill.log.String())
-		out, err := exec.CommandContext(t.Context(), promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=486h", file, data).CombinedOutput()
-		if err != nil {
-			t.Fatalf("promtool: %v\n%s", err, out)
-		}
+		data := s.fiveWeeks()
 
 		old := startPrometheus(t, prometheus, data)
 		listen := freeAddr(t)
 		s.startEnv(append(s.env(), "STOREPULSE_HTTP_LISTEN="+listen), "run").await(t, "worker starts")
-		young := startPrometheus(t, prometheus, filepath.Join(dir, "young"), listen)
-		old.await(t, `ecom:rate:z30m{rate="cvr",dimension=""} and on () ecom:count:median1d and on () ecom:insufficient_data`)
-		young.await(t, `ecom:rate_n:inc30m{rate="cvr"} and on () ecom:insufficient_data`)
+		young := startPrometheus(t, prometheus, filepath.Join(t.TempDir(), "young"), listen)
+		old.await(t, `ecom:rate:z30m{rate="cvr",dimension=""}`, `ecom:count:median1d`, `ecom:insufficient_data`)
+		young.await(t, `ecom:rate_n:inc30m{rate="cvr"}`, `ecom:insufficient_data`)
 
 		sameLabels(t, old, young)
 		s.compareBaselines(old)
+		if n := old.series(t, `ecom:promo:weeks1d{week="2"}`); n != 1 {
+			t.Errorf("%d series say that the second week has a promotion, want 1", n)
+		}
 		for at := range 300 {
 			// Whatever the moment, there is a sample a week before it.
 			if !old.has(t, fmt.Sprintf(`ecom:sessions:inc15m offset %ds`, 7*86400+at)) {
@@ -78,6 +70,36 @@ func TestBackfill(t *testing.T) {
 			}
 		}
 	})
+}
+
+// fiveWeeks fills the shop with five weeks until now, two weeks ago with a
+// promotion that ended some hours before this time of the day, and computes from
+// the tables what the rules would have recorded: as blocks, which a Prometheus
+// finds in the folder.
+func (s *shop) fiveWeeks() (data string) {
+	t := s.t
+	t.Helper()
+	promtool := promtools(t, "promtool")
+	now := time.Now()
+	t.Logf("%d records of five weeks until %s", s.feedAll(newHistory(now).Next), now.UTC().Format(time.RFC3339))
+	s.drain()
+
+	dir := t.TempDir()
+	config := filepath.Join(dir, "storepulse.yaml")
+	began := now.AddDate(0, 0, -14).Add(-8 * time.Hour)
+	promotion := fmt.Sprintf("promotions: [{kind: flash, name: two weeks ago, from: %s, until: %s}]\n", began.Format(time.RFC3339), began.Add(3*time.Hour).Format(time.RFC3339))
+	if err := os.WriteFile(config, []byte(promotion), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, data := filepath.Join(dir, "past.om"), filepath.Join(dir, "data")
+	fill := s.startEnv(append(s.env(), "STOREPULSE_CONFIG="+config), "rules", "backfill", "--output", file)
+	fill.wait(t, 3*time.Minute)
+	t.Log("\n" + fill.log.String())
+	out, err := exec.CommandContext(t.Context(), promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=486h", file, data).CombinedOutput()
+	if err != nil {
+		t.Fatalf("promtool: %v\n%s", err, out)
+	}
+	return data
 }
 
 // feedAll produces all that next gives and returns how much.
@@ -164,6 +186,9 @@ func (s *shop) compareBaselines(p prometheusServer) {
 		for _, d := range days {
 			end := at.AddDate(0, 0, -d).Truncate(5 * time.Minute)
 			if over == day {
+				if d == 14 {
+					continue // a promotion was among its hours
+				}
 				end = end.Truncate(30 * time.Minute)
 			}
 			all = append(all, question(end.Add(-over), end))
@@ -248,13 +273,16 @@ func (p prometheusServer) last(t *testing.T, expr string) (time.Time, float64) {
 	return time.UnixMilli(int64(math.Round(v[0].(float64) * 1000))), value
 }
 
-func (p prometheusServer) await(t *testing.T, expr string) {
+// await waits until each of the expressions has data.
+func (p prometheusServer) await(t *testing.T, exprs ...string) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
-	for !p.has(t, expr) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", expr)
+	for _, expr := range exprs {
+		for !p.has(t, expr) {
+			if time.Now().After(deadline) {
+				t.Fatalf("never: %s", expr)
+			}
+			pause(t, 200*time.Millisecond)
 		}
-		pause(t, 200*time.Millisecond)
 	}
 }

@@ -178,16 +178,14 @@ func (s *shop) startWorker() *process {
 // await waits until the process has logged something.
 func (p *process) await(t *testing.T, text string) {
 	t.Helper()
-	for tick := time.NewTicker(20 * time.Millisecond); ; {
-		if strings.Contains(p.log.String(), text) {
-			tick.Stop()
-			return
-		}
+	tick, late := time.NewTicker(20*time.Millisecond), time.After(2*time.Minute)
+	defer tick.Stop()
+	for !strings.Contains(p.log.String(), text) {
 		select {
 		case <-tick.C:
 		case <-p.done:
 			t.Fatalf("worker ended before it said %q: %v\n%s", text, p.err, p.log.tail(60))
-		case <-t.Context().Done():
+		case <-late:
 			t.Fatalf("worker never said %q\n%s", text, p.log.tail(60))
 		}
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,88 +20,110 @@ import (
 
 	"github.com/storepulse/storepulse/dashboards"
 	"github.com/storepulse/storepulse/dashboards/rules"
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
+	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/internal/produce"
 )
 
-// TestPanels: the demo's shop, a real Prometheus with the generated rules, and
-// the real engine. Every query of every panel and every expression of every
-// rule is run; a panel without data must have a reason.
+// TestPanels: a shop with five weeks of history and customers now, a Prometheus
+// that has the weeks from `rules backfill` and scrapes the worker, the generated
+// rules and the real engine. Every query of every panel and every expression of
+// every rule is run; one without data must have a reason.
 func TestPanels(t *testing.T) {
-	bin := promtools(t, "prometheus")
-	s := &shop{t: t}
-	began := time.Now()
-	// Half a day of the shop in a minute and a bit, in a promotion: its rules have data.
-	file := filepath.Join(t.TempDir(), "storepulse.yaml")
-	promotion := fmt.Sprintf("promotions: [{kind: flash, name: now, from: %s, until: %s}]\n", began.Add(-time.Hour).Format(time.RFC3339), began.Add(time.Hour).Format(time.RFC3339))
-	if err := os.WriteFile(file, []byte(promotion), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	demo := s.startEnv(append(os.Environ(), "STOREPULSE_HTTP_LISTEN="+freeAddr(t), "STOREPULSE_CONFIG="+file), "demo", "--data-dir", t.TempDir(), "--time-lapse", "600", "--rate", "30")
-	demo.await(t, "catches up with the clock")
-	addresses := regexp.MustCompile(`(?m)^  (metrics|clickhouse) +(http://[0-9.:]+)`).FindAllStringSubmatch(demo.log.String(), -1)
-	if len(addresses) != 2 {
-		t.Fatalf("the demo does not say where it listens:\n%s", demo.log.String())
-	}
-	metrics, engine := addresses[0][2], addresses[1][2]
-	prom := startPrometheus(t, bin, filepath.Join(t.TempDir(), "data"), metrics)
+	prometheus := promtools(t, "prometheus")
+	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+		s := newShop(t, addr, session, 2)
+		data := s.fiveWeeks()
+		began := time.Now()
 
-	ready := time.Now().Add(3 * time.Minute)
-	for !prom.has(t, `sum(increase(ecom_orders_paid_total[2m])) > 20 and on () sum(ecom:rate_n:inc30m{rate="cvr",dimension=""}) > 500 and on () sum(ecom_sessions_closed_total) > 100`) {
-		if time.Now().After(ready) {
-			t.Fatalf("the shop does not sell:\n%s", demo.log.tail(30))
+		// Another worker meets the same weeks anew, in a promotion, while it is
+		// scraped: its counters grow from zero through all of them.
+		again := *s
+		again.cfg.Kafka.Group += "-again"
+		again.cfg.Sink.ClickHouse.Database = devtest.Database(t, s.cfg.Sink.ClickHouse.URL)
+		file := filepath.Join(t.TempDir(), "storepulse.yaml")
+		promotion := fmt.Sprintf("promotions: [{kind: flash, name: now, from: %s, until: %s}]\n", began.Add(-time.Hour).Format(time.RFC3339), began.Add(time.Hour).Format(time.RFC3339))
+		if err := os.WriteFile(file, []byte(promotion), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		pause(t, time.Second)
-	}
+		listen := freeAddr(t)
+		prom := startPrometheus(t, prometheus, data, listen)
+		worker := again.startEnv(append(again.env(), "STOREPULSE_HTTP_LISTEN="+listen, "STOREPULSE_CONFIG="+file), "run")
+		worker.await(t, "lane starts")
+		ctx, stop := context.WithCancel(t.Context())
+		fed := make(chan struct{})
+		go func() {
+			defer close(fed)
+			s.feed(ctx, gen.New(gen.Settings{Seed: 12, Start: began, Rate: 60, FlatDay: true, Defects: gen.RealisticDefects()}), produce.Pace{TimeLapse: 1})
+		}()
+		defer func() { stop(); <-fed }()
+		prom.await(t, `sum(increase(ecom_orders_paid_total[5m])) > 500`, `sum(ecom_sessions_closed_total) > 10000`, `max(ecom_kafka_consumer_lag_seconds) < 10`, `sum(count_over_time(ecom:promo:factor[1m])) > 10`)
 
-	from, to := began.Add(-14*24*time.Hour), time.Now().Add(time.Minute)
-	empty := 0
-	judge := func(where, text string, n int, reason string) {
-		verdict := ""
-		switch {
-		case n == 0 && reason != "":
-			verdict = "may be: " + reason
-		case n == 0:
-			verdict = "EMPTY"
-			empty++
-		}
-		t.Logf("%6d  %-75s %s", n, where, verdict)
-		if verdict == "EMPTY" {
-			t.Errorf("%s has no data: %s", where, text)
-		}
-	}
-	for _, q := range dashboards.Queries() {
-		reason := q.MayBeEmpty
-		if q.NeedsWeeks && reason == "" {
-			reason = "compares with weeks that a new shop does not have"
-		}
-		where := q.Board + " / " + q.Panel
-		if q.SQL != "" {
-			text := q.Expand(from, to, time.Minute)
-			judge(where, text, rowsOf(t, engine, where, text), reason)
-			continue
-		}
-		text := q.Expand(time.Now().Add(-time.Minute), time.Now(), 5*time.Second)
-		judge(where, text, prom.series(t, text), reason)
-	}
-	recorded := 0
-	for _, g := range rules.Recording() {
-		for _, r := range g.Rules {
-			reason := ""
-			if old := regexp.MustCompile(`offset|:base|:mean|:median|:pooled|insufficient|inc2h|inc1d`); old.MatchString(r.Expr + r.Record) {
-				reason = "compares with weeks that a new shop does not have"
+		o := outcome{t: t}
+		from, to := began.Add(-35*24*time.Hour), time.Now().Add(time.Minute)
+		for _, q := range dashboards.Queries() {
+			where := q.Board + " / " + q.Panel
+			if q.SQL != "" {
+				text := q.Expand(from, to, time.Minute)
+				o.judge(where, text, again.rows(where, text), q.MayBeEmpty)
+				continue
 			}
-			judge(fmt.Sprintf("rule %s %v", r.Record, r.Labels), r.Expr, prom.series(t, r.Expr), reason)
-			recorded++
+			text := q.Expand(time.Now().Add(-time.Minute), time.Now(), 15*time.Second)
+			o.judge(where, text, prom.series(t, text), q.MayBeEmpty)
 		}
-	}
-	o := rules.DefaultOptions()
-	for _, groups := range [][]rules.Group{rules.Business(o), rules.Pipeline(o)} {
-		for _, g := range groups {
+		panels := o.asked
+		mayBeEmpty := map[string]string{
+			"ecom:insufficient_data": "the alert has its sample",
+			"ecom:tracking:share":    "no platform is silent while it sells",
+		}
+		for _, g := range rules.Recording() {
 			for _, r := range g.Rules {
-				judge(fmt.Sprintf("alert %s %s", r.Labels["alert_id"], r.Labels["window"]), r.Expr, prom.series(t, r.Expr), "does not fire")
+				o.judge("rule "+r.Record+labelled(r.Labels, "alert_id", "rate", "count", "dimension"), r.Expr, prom.series(t, r.Expr), mayBeEmpty[r.Record])
 			}
 		}
+		recorded := o.asked - panels
+		options := rules.DefaultOptions()
+		for _, groups := range [][]rules.Group{rules.Business(options), rules.Pipeline(options)} {
+			for _, g := range groups {
+				for _, r := range g.Rules {
+					o.judge("alert"+labelled(r.Labels, "alert_id", "step", "window", "severity", "trouble"), r.Expr, prom.series(t, r.Expr), "does not fire")
+				}
+			}
+		}
+		t.Logf("%d queries of panels, %d recording rules, %d alert rules; %d empty without a reason", panels, recorded, o.asked-panels-recorded, o.empty)
+	})
+}
+
+// outcome prints what each query gave, and fails for those that have no reason
+// to give nothing.
+type outcome struct {
+	t            *testing.T
+	asked, empty int
+}
+
+func (o *outcome) judge(where, text string, n int, reason string) {
+	o.t.Helper()
+	o.asked++
+	verdict := ""
+	switch {
+	case n == 0 && reason != "":
+		verdict = "may be: " + reason
+	case n == 0:
+		verdict = "EMPTY"
+		o.empty++
+		o.t.Errorf("%s has no data: %s", where, text)
 	}
-	t.Logf("%d empty without a reason, %d recording rules", empty, recorded)
+	o.t.Logf("%6d  %-75s %s", n, where, verdict)
+}
+
+// labelled writes what tells rules of one name apart.
+func labelled(labels map[string]string, names ...string) (text string) {
+	for _, k := range names {
+		if v := labels[k]; v != "" {
+			text += " " + v
+		}
+	}
+	return text
 }
 
 // promtools finds a program of `make promtools`; CI has them.
@@ -128,30 +152,27 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// rowsOf runs a statement on the engine and counts its rows that are not null all over.
-func rowsOf(t *testing.T, engine, where, sql string) int {
-	t.Helper()
-	res, err := http.Post(engine+"/?database=storepulse&default_format=JSONCompact", "text/plain", strings.NewReader(sql))
+// rows runs a statement on the engine and counts its rows that are not null all over.
+func (s *shop) rows(where, sql string) int {
+	s.t.Helper()
+	res, err := http.Post(s.cfg.Sink.ClickHouse.URL+"/?default_format=JSONCompact&database="+url.QueryEscape(s.cfg.Sink.ClickHouse.Database), "text/plain", strings.NewReader(sql))
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != http.StatusOK {
-		t.Errorf("%s: %s: %v %s\n%s", where, res.Status, err, body, sql)
+		s.t.Errorf("%s: %s: %v %s\n%s", where, res.Status, err, body, sql)
 		return 0
 	}
 	var out struct{ Data [][]any }
 	if err := json.Unmarshal(body, &out); err != nil {
-		t.Fatalf("%s: %v: %s", where, err, body)
+		s.t.Fatalf("%s: %v: %s", where, err, body)
 	}
 	n := 0
 	for _, row := range out.Data {
-		for _, v := range row {
-			if v != nil {
-				n++
-				break
-			}
+		if slices.ContainsFunc(row, func(v any) bool { return v != nil }) {
+			n++
 		}
 	}
 	return n

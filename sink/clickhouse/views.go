@@ -23,10 +23,15 @@ func (c *Client) ApplyViews(ctx context.Context, views []View) (err error) {
 		if err := lock.renew(ctx); err != nil {
 			return err
 		}
-		comment := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v.Comment)
-		if err := c.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE VIEW %s AS %s COMMENT '%s'", quote(v.Name), v.SQL, comment), nil); err != nil {
+		if err := c.Exec(ctx, v.Statement(), nil); err != nil {
 			return fmt.Errorf("create view %s: %w", v.Name, err)
 		}
 	}
 	return nil
+}
+
+// Statement creates the view or replaces it.
+func (v View) Statement() string {
+	comment := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v.Comment)
+	return fmt.Sprintf("CREATE OR REPLACE VIEW %s AS %s COMMENT '%s'", quote(v.Name), v.SQL, comment)
 }

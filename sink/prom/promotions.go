@@ -54,10 +54,14 @@ func (p *Promotions) Collect(ch chan<- prometheus.Metric) {
 
 func (p *Promotions) active(tenant, kind string, now time.Time) float64 {
 	for i := range p.list {
-		l := &p.list[i]
-		if l.Kind == kind && (l.Tenant == "" || l.Tenant == tenant) && !now.Before(l.From) && now.Before(l.Until) {
+		if l := &p.list[i]; l.Concerns(tenant, kind) && !now.Before(l.From) && now.Before(l.Until) {
 			return 1
 		}
 	}
 	return 0
+}
+
+// Concerns says whether it is one of the kind in the shop.
+func (p *Promotion) Concerns(tenant, kind string) bool {
+	return p.Kind == kind && (p.Tenant == "" || p.Tenant == tenant)
 }
