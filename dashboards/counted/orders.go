@@ -36,10 +36,15 @@ func orders(s Settings) []Counter {
 		return fmt.Sprintf("SELECT tenant, event_time AS at, %s FROM fact_order_events WHERE event_type IN (%s) AND %s AND %s", columns, types, business, within("event_time", 0))
 	}
 	const one = "1 AS n"
-	var reporting []string
+	var tenants, currencies []string
 	for _, t := range s.Vocabulary.Tenants {
-		reporting = append(reporting, t.Currency)
+		tenants, currencies = append(tenants, t.ID), append(currencies, t.Currency)
 	}
+	// Amounts are counted in the tenant's own currency alone.
+	own := func(currency string) string {
+		return fmt.Sprintf(" AND toString(%s) = transform(toString(tenant), %s, %s, '')", currency, list(tenants), list(currencies))
+	}
+	foreign := fmt.Sprintf(" AND toString(money) != transform(toString(tenant), %s, %s, '')", list(tenants), list(currencies))
 	// The lines of the first event that lists any are those that count.
 	units := fmt.Sprintf(`SELECT tenant, assumeNotNull(settled) AS at, multiIf(category_l1 = '', 'unknown', has(%s, category_l1), category_l1, 'other') AS category, quantity AS n
 		FROM (%s) AS o
@@ -49,9 +54,9 @@ func orders(s Settings) []Counter {
 	return []Counter{
 		{"ecom_orders_placed_total", []string{"platform"}, placed("place AS platform, "+one, "")},
 		{"ecom_orders_paid_total", []string{"platform"}, paid("place AS platform, " + one)},
-		{"ecom_orders_placed_amount_minor_total", []string{"currency", "platform"}, placed("money AS currency, place AS platform, payable AS n", "")},
-		{"ecom_orders_paid_amount_minor_total", []string{"currency", "platform"}, paid("money AS currency, place AS platform, settled_minor AS n")},
-		{"ecom_orders_foreign_currency_total", nil, paid(one) + fmt.Sprintf(" AND NOT has(%s, money)", list(reporting))},
+		{"ecom_orders_placed_amount_minor_total", []string{"currency", "platform"}, placed("money AS currency, place AS platform, payable AS n", own("money"))},
+		{"ecom_orders_paid_amount_minor_total", []string{"currency", "platform"}, paid("money AS currency, place AS platform, settled_minor AS n") + own("money")},
+		{"ecom_orders_foreign_currency_total", nil, paid(one) + foreign},
 		{"ecom_units_sold_total", []string{"category_l1"}, "SELECT tenant, at, category AS category_l1, n FROM (" + units + ")"},
 		{"ecom_orders_region_paid_total", []string{"region"}, paid("province AS region, " + one)},
 		{"ecom_orders_attributed_total", []string{"status", "platform"}, placed("if("+linked+", 'linked', 'none') AS status, place AS platform, "+one, " AND kind NOT IN ('subscription', 'exchange', 'imported')")},
@@ -61,6 +66,6 @@ func orders(s Settings) []Counter {
 		{"ecom_payment_attempts_total", []string{"payment_method", "result"}, event(
 			"payment_method, multiIf(event_type = 'payment.attempted', 'attempted', payment_error IN ('', 'unknown'), 'unknown_error', toString(payment_error)) AS result, "+one, "'payment.attempted', 'payment.failed'")},
 		{"ecom_refunds_total", []string{"reason", "type"}, event("refund_reason AS reason, refund_type AS type, "+one, "'refund.succeeded'")},
-		{"ecom_refund_amount_minor_total", []string{"currency"}, event("currency, refund_minor AS n", "'refund.succeeded'")},
+		{"ecom_refund_amount_minor_total", []string{"currency"}, event("currency, refund_minor AS n", "'refund.succeeded'") + own("currency")},
 	}
 }
