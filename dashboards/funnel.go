@@ -56,7 +56,7 @@ func funnel() board {
 				{
 					kind: asSeries, title: "Orders lost an hour", unit: "short", span: 6, runbook: "a-cvr-01", mayBeEmpty: "needs a week of recorded history",
 					description: "What is missing against the usual conversion at today's traffic.",
-					targets:     []target{{legend: "orders", promql: `sum(ecom:cvr:lost_orders_per_hour{dimension="",tenant=~"$tenant"})`}},
+					targets:     []target{{legend: "orders", promql: `sum(ecom:lost:orders_per_hour{of="rate",rate="cvr",window="30m",dimension="",tenant=~"$tenant"})`}},
 				},
 				{
 					kind: asStat, title: "Sessions in the sample", unit: "short", span: 6, steps: []step{}, runbook: "a-cvr-01",

@@ -11,7 +11,8 @@ import "github.com/goccy/go-yaml"
 func alertmanager() any {
 	const message = `{{ range .Alerts }}{{ .Annotations.summary }}
 {{ with .Annotations.slice }}{{ . }}
-{{ end }}now {{ .Annotations.current }}, usual {{ .Annotations.baseline }}{{ with .Annotations.sample }}, n {{ . }}{{ end }}{{ with .Annotations.z }}, z {{ . }}{{ end }}{{ with .Annotations.lost_orders_per_hour }}, lost orders an hour {{ . }}{{ end }}
+{{ end }}now {{ .Annotations.current }}, usual {{ .Annotations.baseline }}{{ with .Annotations.sample }}, n {{ . }}{{ end }}{{ with .Annotations.z }}, z {{ . }}{{ end }}{{ with .Annotations.lost_orders_per_hour }}
+lost an hour: orders {{ . }}{{ end }}{{ with .Annotations.lost_money_per_hour }}, money {{ . }}{{ end }}
 {{ .Annotations.dashboard }}
 {{ .Annotations.runbook }}
 {{ end }}`
@@ -33,7 +34,8 @@ func alertmanager() any {
 		}
 		return m
 	}
-	business := []string{`family="business"`}
+	// What the pipeline does not deliver, the tracker has not lost.
+	judged := []string{`family=~"business|tracking"`}
 	return yaml.MapSlice{
 		{Key: "route", Value: yaml.MapSlice{
 			{Key: "receiver", Value: "chat"},
@@ -55,11 +57,13 @@ func alertmanager() any {
 		}},
 		{Key: "inhibit_rules", Value: []any{
 			// The pipeline serves all tenants: its alerts name none.
-			inhibit([]string{`alert_id=~"A-PL-02|A-PL-06|A-PL-07"`}, business, nil),
-			inhibit([]string{`alert_id="A-PL-01"`, `severity="critical"`}, business, nil),
-			inhibit([]string{`alert_id="A-TRK-01"`}, business, []string{"tenant"}),
-			inhibit([]string{`alert_id="A-CVR-01"`, `severity="critical"`}, []string{`family="business"`, `scope=~"slice|stage"`, `severity="warning"`}, []string{"tenant"}),
-			inhibit([]string{`severity="critical"`}, []string{`severity="warning"`}, []string{"alert_id", "tenant", "slice", "topic", "instance"}),
+			inhibit([]string{`alert_id=~"A-PL-02|A-PL-06|A-PL-07"`}, judged, nil),
+			inhibit([]string{`alert_id="A-PL-01"`, `severity="critical"`}, judged, nil),
+			inhibit([]string{`alert_id="A-TRK-01"`}, []string{`family="business"`}, []string{"tenant"}),
+			// A fall of the whole shop explains that of its slices. The steps stay:
+			// they say where it breaks.
+			inhibit([]string{`alert_id="A-CVR-01"`, `severity="critical"`}, []string{`alert_id="A-CVR-03"`}, []string{"tenant"}),
+			inhibit([]string{`severity="critical"`}, []string{`severity="warning"`}, []string{"alert_id", "tenant", "dimension", "slice", "step", "reason", "trouble", "topic", "lane", "instance"}),
 		}},
 		{Key: "receivers", Value: []any{
 			receiver("page", "page.url", true), receiver("chat", "chat.url", true), receiver("digest", "digest.url", false), receiver("heartbeat", "heartbeat.url", false),

@@ -52,12 +52,8 @@ func baselines() []Rule {
 		out,
 		Rule{Record: "ecom:sessions:median15m", Expr: "quantile without (week) (0.5, " + weeks("ecom:sessions:inc15m", halfHour, "tenant") + ")"},
 		Rule{Record: "ecom:count:median15m", Expr: "quantile without (week) (0.5, " + weeks("ecom:count:inc15m", halfHour, "tenant") + ")"},
-		// How the last week compares with the four before it: a shop that grows
-		// must not hide a drop, nor one that shrinks cry wolf.
-		Rule{
-			Record: "ecom:count:trend",
-			Expr:   `clamp(avg_over_time(ecom:count:inc1d{dimension=""}[7d:1d]) / (avg_over_time(ecom:count:inc1d{dimension=""}[28d:1d] offset 1w) > 0), 0.5, 2)`,
-		},
+		Rule{Record: openSessions + ":median", Expr: "quantile without (week) (0.5, " + weeks(openSessions, halfHour, "") + ")"},
+		Rule{Record: "ecom:count:trend", Expr: trend()},
 	)
 	for _, s := range []string{"ecom:payments", "ecom:payment_failures", "ecom:payment_errors"} {
 		var days []string
@@ -69,41 +65,10 @@ func baselines() []Rule {
 	return out
 }
 
-// overdispersion is how much more shops vary than dice do: the standard
-// deviation of z scores in quiet weeks.
-const (
-	overdispersion      = 1.5 // of shares
-	countOverdispersion = 2.0 // of numbers of sessions
-)
-
-// statistics records shares, and how unlikely the difference from the
-// baseline is: one-sided z of two proportions with the pooled share, divided by
-// the over-dispersion; above zero is a drop.
-func statistics() []Rule {
-	var out []Rule
-	for _, w := range growing {
-		n, k, n0, k0 := fmt.Sprintf("ecom:rate_n:inc%s", w), fmt.Sprintf("ecom:rate_k:inc%s", w), fmt.Sprintf("ecom:rate_n:base%s", w), fmt.Sprintf("ecom:rate_k:base%s", w)
-		p := fmt.Sprintf("ecom:rate:pooled%s", w)
-		out = append(
-			out,
-			Rule{Record: fmt.Sprintf("ecom:rate:now%s", w), Expr: fmt.Sprintf("%s / (%s > 0)", k, n)},
-			Rule{Record: fmt.Sprintf("ecom:rate:base%s", w), Expr: fmt.Sprintf("%s / (%s > 0)", k0, n0)},
-			Rule{Record: p, Expr: fmt.Sprintf("(%s + %s) / ((%s + %s) > 0)", k, k0, n, n0)},
-			Rule{
-				Record: fmt.Sprintf("ecom:rate:z%s", w),
-				Expr: fmt.Sprintf("(ecom:rate:base%[1]s - ecom:rate:now%[1]s) / (%[2]g * sqrt(%[3]s * (1 - %[3]s) * (1 / (%[4]s > 0) + 1 / (%[5]s > 0))) > 0)",
-					w, overdispersion, p, n, n0),
-			},
-		)
-	}
-	return append(
-		out,
-		Rule{Record: "ecom:tracking:share", Expr: untracked("15m") + " or " + untracked("30m")},
-		Rule{
-			Record: "ecom:cvr:lost_orders_per_hour", Expr: `clamp_min((ecom:rate:base30m{rate="cvr"} - ecom:rate:now30m{rate="cvr"}) * ecom:rate_n:inc30m{rate="cvr"} * 2, 0)`,
-		},
-		Rule{
-			Record: "ecom:order_value:mean", Expr: `sum by (tenant, currency) (ecom:count:inc1d{count="gmv_paid"}) / on (tenant) group_left () (sum by (tenant) (ecom:count:inc1d{count="orders_paid",dimension=""}) > 0)`,
-		},
-	)
+// trend is how the last week compares with the four before it: a shop that grows
+// must not hide a drop, nor one that shrinks cry wolf. Days that a promotion
+// touched say nothing of that, on either side.
+func trend() string {
+	usual := fmt.Sprintf(`(ecom:count:inc1d{dimension=""} unless on (tenant) max by (tenant) (max_over_time(%s[1d])))`, promotions)
+	return fmt.Sprintf("clamp(avg_over_time(%[1]s[7d:1d]) / (avg_over_time(%[1]s[28d:1d] offset 1w) > 0), 0.5, 2)", usual)
 }

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,7 +106,7 @@ func (m manager) post(t *testing.T, alerts ...map[string]string) {
 	}
 }
 
-// silenced gives the ids of the alerts that are inhibited, and of all.
+// silenced gives the alerts that are inhibited, and all, by their keys.
 func (m manager) silenced(t *testing.T) (inhibited, all map[string]bool) {
 	t.Helper()
 	res, err := http.Get(m.url + "/api/v2/alerts")
@@ -121,78 +123,129 @@ func (m manager) silenced(t *testing.T) (inhibited, all map[string]bool) {
 	}
 	inhibited, all = map[string]bool{}, map[string]bool{}
 	for _, a := range alerts {
-		key := a.Labels["alert_id"] + a.Labels["tenant"]
-		all[key] = true
+		all[key(a.Labels)] = true
 		if len(a.Status.InhibitedBy) > 0 {
-			inhibited[key] = true
+			inhibited[key(a.Labels)] = true
 		}
 	}
 	return inhibited, all
 }
 
-// TestInhibition: trouble of pipeline and tracking silences every business
-// alert, a fall of the whole shop those of its slices and stages.
+// TestInhibition: trouble of the pipeline silences every business alert and the
+// tracker's, trouble of the tracker the business alerts of its shop, a fall of
+// the whole shop those of its slices, and a page the warning of the same.
 func TestInhibition(t *testing.T) {
 	o := DefaultOptions()
-	// One instance of each business alert, with the labels its rule gives.
-	business := map[string]map[string]string{}
+	// Every alert on the shop, with the labels its rule gives.
+	var business, tracking []map[string]string
 	for _, g := range Business(o) {
 		for _, r := range g.Rules {
-			labels := map[string]string{"alertname": r.Alert}
-			for k, v := range r.Labels {
-				labels[k] = v
-			}
-			if labels["family"] == "business" {
-				business[labels["alert_id"]] = labels
+			labels := with(r.Labels, "alertname", r.Alert)
+			if r.Labels["family"] == "business" {
+				business = append(business, labels)
+			} else {
+				tracking = append(tracking, labels)
 			}
 		}
 	}
-	with := func(labels map[string]string, more ...string) map[string]string {
-		out := map[string]string{}
-		for k, v := range labels {
-			out[k] = v
+	sources := map[string]map[string]string{}
+	for _, g := range Pipeline(o) {
+		for _, r := range g.Rules {
+			id, severity := r.Labels["alert_id"], r.Labels["severity"]
+			if strings.Contains("A-PL-02 A-PL-06 A-PL-07", id) || id == "A-PL-01" && severity == "critical" {
+				sources[strings.TrimSpace(id+" "+r.Labels["trouble"])] = with(r.Labels, "alertname", r.Alert)
+			}
 		}
-		for i := 0; i < len(more); i += 2 {
-			out[more[i]] = more[i+1]
-		}
-		return out
 	}
-	for _, source := range []map[string]string{
-		{"alert_id": "A-PL-01", "severity": "critical", "family": "pipeline"},
-		{"alert_id": "A-PL-02", "severity": "critical", "family": "pipeline"},
-		{"alert_id": "A-PL-06", "severity": "critical", "family": "pipeline"},
-		{"alert_id": "A-PL-07", "severity": "critical", "family": "pipeline"},
-		{"alert_id": "A-TRK-01", "severity": "critical", "family": "tracking"},
-	} {
-		t.Run(source["alert_id"], func(t *testing.T) {
+	if len(sources) != 7 {
+		t.Fatalf("%d alerts of the pipeline silence others: %v", len(sources), sources)
+	}
+	for name, source := range sources {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := startManager(t)
-			var alerts []map[string]string
-			for _, labels := range business {
-				alerts = append(alerts, labels)
-			}
-			alerts = append(alerts, with(source, "alertname", "Source"))
-			m.post(t, alerts...)
-			m.until(t, fmt.Sprintf("all %d business alerts are inhibited", len(business)), func() bool {
-				inhibited, _ := m.silenced(t)
-				return len(inhibited) == len(business)
+			judged := slices.Concat(business, tracking)
+			m.post(t, append(slices.Clone(judged), source)...)
+			m.until(t, fmt.Sprintf("all %d alerts on the shop are inhibited, and the source is not", len(judged)), func() bool {
+				inhibited, all := m.silenced(t)
+				return len(all) == len(judged)+1 && len(inhibited) == len(judged) && !inhibited[key(source)]
 			})
-			if inhibited, _ := m.silenced(t); inhibited[source["alert_id"]] {
-				t.Error("the source is silenced itself")
-			}
 		})
 	}
-	t.Run("overall", func(t *testing.T) {
-		t.Parallel()
-		m := startManager(t)
-		m.post(
-			t, with(business["A-CVR-01"], "tenant", "north"), with(business["A-CVR-03"], "tenant", "north", "slice", "app_ios"), with(business["A-CVR-04"], "tenant", "north"),
-			with(business["A-CVR-03"], "tenant", "south", "slice", "app_ios"), with(business["A-PAY-01"], "tenant", "north"),
-			map[string]string{"alertname": "x", "alert_id": "A-PL-01", "severity": "warning", "family": "pipeline"},
-		)
-		m.until(t, "slice and stage of that tenant, and nothing else, are inhibited", func() bool {
-			inhibited, all := m.silenced(t)
-			return len(all) == 6 && len(inhibited) == 2 && inhibited["A-CVR-03north"] && inhibited["A-CVR-04north"]
+	for _, source := range tracking {
+		t.Run("A-TRK-01 "+source["reason"], func(t *testing.T) {
+			t.Parallel()
+			m := startManager(t)
+			alerts := []map[string]string{with(source, "tenant", "north")}
+			for _, labels := range business {
+				alerts = append(alerts, with(labels, "tenant", "north"), with(labels, "tenant", "south"))
+			}
+			m.post(t, alerts...)
+			m.until(t, "the business alerts of that shop, and of no other, are inhibited", func() bool {
+				inhibited, all := m.silenced(t)
+				if len(all) != len(alerts) {
+					return false
+				}
+				for _, labels := range alerts[1:] {
+					// Pages of the other shop still stand for their own warnings.
+					if labels["tenant"] == "north" && !inhibited[key(labels)] || labels["tenant"] == "south" && labels["severity"] == "critical" && inhibited[key(labels)] {
+						return false
+					}
+				}
+				return !inhibited[key(alerts[0])]
+			})
 		})
-	})
+	}
+	of := func(id, severity, tenant string, more ...string) map[string]string {
+		family := "business"
+		if strings.HasPrefix(id, "A-PL") {
+			family = "pipeline"
+		}
+		return with(map[string]string{"alertname": "x", "alert_id": id, "severity": severity, "tenant": tenant, "family": family}, more...)
+	}
+	for name, c := range map[string]struct{ inhibited, not []map[string]string }{
+		"overall": {
+			[]map[string]string{of("A-CVR-03", "warning", "north", "dimension", "platform", "slice", "app_ios")},
+			[]map[string]string{
+				of("A-CVR-01", "critical", "north"), of("A-CVR-03", "warning", "south", "dimension", "platform", "slice", "app_ios"),
+				of("A-CVR-02", "warning", "north", "step", "visit_to_product_view"), of("A-CVR-04", "warning", "north"), of("A-PAY-01", "critical", "north", "slice", "alipay"), of("A-PL-01", "warning", "", "topic", "orders"),
+			},
+		},
+		"a page stands for its warning": {
+			[]map[string]string{of("A-TRF-01", "warning", "north"), of("A-PL-03", "warning", "", "topic", "orders")},
+			[]map[string]string{
+				of("A-TRF-01", "critical", "north"), of("A-TRF-01", "warning", "south"),
+				of("A-CVR-02", "critical", "south", "step", "order_submit_to_pay"), of("A-CVR-02", "warning", "south", "step", "visit_to_product_view"),
+				of("A-PL-03", "critical", "", "topic", "orders"), of("A-PL-03", "warning", "", "topic", "clickstream"),
+				of("A-PL-12", "critical", ""), of("A-PL-12", "warning", "", "instance", "w1"),
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := startManager(t)
+			alerts := slices.Concat(c.inhibited, c.not)
+			m.post(t, alerts...)
+			m.until(t, fmt.Sprintf("%v, and nothing else, are inhibited", c.inhibited), func() bool {
+				inhibited, all := m.silenced(t)
+				if len(all) != len(alerts) || len(inhibited) != len(c.inhibited) {
+					return false
+				}
+				return !slices.ContainsFunc(c.inhibited, func(labels map[string]string) bool { return !inhibited[key(labels)] })
+			})
+		})
+	}
 }
+
+// with is a copy of the labels and more of them; an empty one is none.
+func with(labels map[string]string, more ...string) map[string]string {
+	out := maps.Clone(labels)
+	for i := 0; i < len(more); i += 2 {
+		out[more[i]] = more[i+1]
+	}
+	maps.DeleteFunc(out, func(_, v string) bool { return v == "" })
+	return out
+}
+
+// key tells alerts apart.
+func key(labels map[string]string) string { return fmt.Sprint(labels) }

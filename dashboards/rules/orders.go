@@ -3,56 +3,70 @@ package rules
 import "fmt"
 
 const (
-	// paidPerMinute is the usual number of paid orders a minute in this hour of
-	// the week.
-	paidPerMinute      = `(ecom:count:median30m{count="orders_paid",dimension=""} / 30)`
+	// leastPaidPerMinute: A-ORD-01 does not watch a smaller shop, and A-CVR-01
+	// over a day does.
 	leastPaidPerMinute = 0.05
 	// silence is how many expected orders must fail to come before it is no
-	// chance: e^-9.2 is one in ten thousand.
-	silence = 9.2
+	// chance. e^-9.2 is one in ten thousand, of which a shop has one a week at an
+	// order a minute, and the usual number is known from four slots only; with 12,
+	// simulated shops of 3 to 120 orders an hour are paged wrongly once in half a
+	// year each.
+	silence = 12
+	// leastOrders is the sample of A-GMV-01, in a window.
+	leastOrders = 30
+	// leastAttempts is the sample of A-PAY-01, in 5 minutes or else in 30.
+	leastAttempts = 50
+	// successesUsual: so many must be usual in half an hour before none is remarkable.
+	successesUsual = "(ecom:payments:base30m - ecom:payment_errors:base30m) / 7 >= 10"
 )
 
 // orders: A-ORD-01, A-GMV-01, A-PAY-01.
 func orders(o Options) []Rule {
-	out := []Rule{alert{
+	a := alert{
 		id: "A-ORD-01", name: "NoPaidOrders", severity: "critical", family: "business", scope: "overall", hold: "0s", dashboard: "storepulse-d02",
-		expr:        fmt.Sprintf("(time() - max by (tenant) (ecom_last_paid_order_timestamp_seconds > 0)) >= on (tenant) group_left () clamp_min(%g * 60 / (%s >= %g), 300)", silence, paidPerMinute, leastPaidPerMinute),
+		// By what is complete, not by the clock: while the pipeline stands, nobody
+		// knows whether orders are paid.
+		expr: fmt.Sprintf("(scalar(min(ecom_complete_until_timestamp_seconds)) - max by (tenant) (ecom_last_paid_order_timestamp_seconds > 0)) >= on (tenant) group_left () clamp_min(%d * 60 / (%s >= %g), 300)",
+			silence, usualPerMinute, leastPaidPerMinute),
 		summary:     "No order has been paid for {{ $value | humanizeDuration }}",
-		description: "So long a silence happens by chance once in ten thousand times at this hour.",
+		description: "So long a silence is no chance at this hour of the week.",
 		current:     "0 orders in {{ $value | humanizeDuration }}",
-		base:        ask("ecom:count:median30m", number, map[string]string{"count": "orders_paid", "dimension": ""}, "tenant") + " orders in 30 minutes",
-	}.rule(o)}
+		base:        ask(usualPerMinute, `printf "%.2f"`, nil, "tenant") + " orders a minute",
+		sample:      ask(usualPerMinute, `printf "%.2f"`, nil, "tenant") + " orders a minute are usual, from four weeks",
+		z:           fmt.Sprintf("%d orders or more are missing; by chance e^-%[1]d", silence),
+	}
+	a.costs("silence", "5m")
+	out := []Rule{a.rule(o)}
 	holds := map[window]string{halfHour: "15m", twoHours: "20m", day: "0s"}
 	for _, w := range growing {
-		mu := fmt.Sprintf(`(ecom:count:mean%s{count="orders_paid",dimension=""} * ecom:count:trend{count="orders_paid"})`, w)
-		k := fmt.Sprintf(`ecom:count:inc%s{count="orders_paid",dimension=""}`, w)
-		money := fmt.Sprintf(`ecom:count:inc%[1]s{count="gmv_paid"} <= 0.7 * ecom:count:median%[1]s{count="gmv_paid"} * ecom:count:trend{count="gmv_paid"}`, w)
-		// Orders now against the mean of four slots, as counts that vary more than dice do.
-		few := fmt.Sprintf("(%[1]s - %[2]s) / (%[3]g * sqrt(%[1]s * 1.25)) >= 3", mu, k, overdispersion)
-		sample := fmt.Sprintf("%s >= 30", mu)
+		mu, money := expected(w)+paidOrders, expected(w)+`{count="gmv_paid"}`
+		down := fmt.Sprintf(`ecom:count:inc%s{count="gmv_paid"} <= 0.7 * %s`, w, money)
+		few := fmt.Sprintf("ecom:count:z%s%s >= 3", w, paidOrders)
+		sample := fmt.Sprintf("%s >= %d", mu, leastOrders)
 		for _, smaller := range growing {
 			if smaller == w {
 				break
 			}
-			sample += fmt.Sprintf(` unless ecom:count:mean%s{count="orders_paid",dimension=""} * ecom:count:trend{count="orders_paid"} >= 30`, smaller)
+			sample += fmt.Sprintf(" unless %s%s >= %g", expected(smaller), paidOrders, leastOrders*enough)
 		}
-		// No comparison of money while a promotion runs: the other day had none.
-		usual := "unless on (tenant) (ecom:promo:factor > 1)"
 		for _, both := range []bool{true, false} {
 			a := alert{
-				id: "A-GMV-01", name: "GmvDropWoW", severity: "critical", family: "business", scope: "overall", hold: holds[w], window: string(w), dashboard: "storepulse-d01",
+				id: "A-GMV-01", name: "GmvDropWoW", severity: "critical", family: "business", scope: "overall", hold: holds[w], window: w, dashboard: "storepulse-d01",
 				summary:     "Paid GMV is down by 30 % or more, and orders with it",
-				description: "Against the same window of the last four weeks, scaled by how the last week compares with them. " + ask(fmt.Sprintf("ecom:count:inc%s", w), number, map[string]string{"count": "gmv_paid"}, "tenant", "currency") + " minor units now.",
-				current:     "{{ $value | humanize }} minor units",
-				base:        ask(fmt.Sprintf("ecom:count:median%s", w), number, map[string]string{"count": "gmv_paid"}, "tenant", "currency") + " minor units",
-				sample:      ask(fmt.Sprintf("ecom:count:inc%s", w), number, map[string]string{"count": "orders_paid", "dimension": ""}, "tenant") + " orders",
+				description: "Against the same window of the last four weeks, scaled by how the last week compares with them.",
+				current:     "{{ $value | humanize }} minor units of {{ $labels.currency }}",
+				base:        ask(expected(w), "humanize", map[string]string{"count": "gmv_paid"}, "tenant", "currency") + " minor units",
+				sample:      ask(fmt.Sprintf("ecom:count:inc%s", w), number, map[string]string{"count": "orders_paid", "dimension": ""}, "tenant") + " orders, usually " + ask(expected(w), number, map[string]string{"count": "orders_paid"}, "tenant"),
+				z:           ask(fmt.Sprintf("ecom:count:z%s", w), score, map[string]string{"count": "orders_paid"}, "tenant"),
 			}
+			a.costs("orders", w)
 			join := "and on (tenant)"
 			if !both {
 				a.severity, join = "warning", "unless on (tenant)"
 				a.summary = "Paid GMV is down by 30 % or more, orders are not: they are smaller"
 			}
-			a.expr = fmt.Sprintf("(%s) %s (%s) and on (tenant) (%s) %s", money, join, few, sample, usual)
+			// No comparison of money while a promotion runs: the other day had none.
+			a.expr = fmt.Sprintf("(%s) %s (%s) and on (tenant) (%s) unless on (tenant) (ecom:promo:factor > 1)", down, join, few, sample)
 			out = append(out, a.rule(o))
 		}
 	}
@@ -62,34 +76,36 @@ func orders(o Options) []Rule {
 // paymentAlerts: over 5 minutes, or over half an hour where those have no sample.
 func paymentAlerts(o Options) []Rule {
 	var out []Rule
-	base := "(ecom:payment_failures:base30m / (ecom:payments:base30m > 0))"
-	for _, over := range []string{"5m", "30m"} {
-		n, f := "ecom:payments:inc"+over, "ecom:payment_failures:inc"+over
-		share := fmt.Sprintf("(%s / (%s > 0))", f, n)
-		pooled := fmt.Sprintf("((%s + ecom:payment_failures:base30m) / (%s + ecom:payments:base30m))", f, n)
-		z := fmt.Sprintf("(%[1]s - %[2]s) / (%[3]g * sqrt(%[4]s * (1 - %[4]s) * (1 / %[5]s + 1 / ecom:payments:base30m)) > 0) >= 3", share, base, overdispersion, pooled, n)
-		sample := n + " >= 50"
-		if over != "5m" {
-			sample += " unless ecom:payments:inc5m >= 50"
+	method := alert{
+		id: "A-PAY-01", name: "PaymentFailureSpike", severity: "critical", family: "business", scope: "slice", hold: "5m", dashboard: "storepulse-d02",
+	}
+	for _, w := range paymentWindows {
+		n, share := fmt.Sprintf("ecom:payments:inc%s", w), fmt.Sprintf("ecom:payments:share%s", w)
+		sample := fmt.Sprintf("%s >= %d", n, leastAttempts)
+		if w != paymentWindows[0] {
+			sample += fmt.Sprintf(" unless ecom:payments:inc%s >= %g", paymentWindows[0], leastAttempts*enough)
 		}
-		a := alert{
-			id: "A-PAY-01", name: "PaymentFailureSpike", severity: "critical", family: "business", scope: "overall", hold: "5m", window: over, dashboard: "storepulse-d02",
-			expr:        fmt.Sprintf("%s >= 0.1 and %s >= 2 * %s and %s and %s", share, share, base, z, sample),
-			summary:     "Payments fail with {{ $labels.slice }}: {{ $value | humanizePercentage }} of the attempts",
-			description: "Technical failures, without buyers who gave up, in the last " + over + ", against the same hours of the last seven days.",
-			current:     "{{ $value | humanizePercentage }}",
-			base:        ask("ecom:payment_failures:base30m", number, nil, "tenant", "slice") + " of " + ask("ecom:payments:base30m", number, nil, "tenant", "slice") + " in seven days",
-			sample:      ask(n, number, nil, "tenant", "slice") + " attempts",
-			labels:      map[string]string{"dimension": "payment_method", "reason": "failures"},
-		}
+		a := method
+		a.window, a.labels = w, map[string]string{"dimension": "payment_method", "reason": "failures"}
+		a.expr = fmt.Sprintf("%[1]s >= 0.1 and %[1]s >= 2 * %[2]s and ecom:payments:z%[3]s >= 3 and %[4]s", share, usualFailures, w, sample)
+		a.summary = "Payments fail with {{ $labels.slice }}: {{ $value | humanizePercentage }} of the attempts"
+		a.description = "Technical failures, without buyers who gave up, in the last " + string(w) + ", against the same hours of the last seven days."
+		a.current = "{{ $value | humanizePercentage }}"
+		a.base = ask("ecom:payment_failures:base30m", number, nil, "tenant", "slice") + " of " + ask("ecom:payments:base30m", number, nil, "tenant", "slice") + " in seven days"
+		a.sample = ask(n, number, nil, "tenant", "slice") + " attempts"
+		a.z = ask(fmt.Sprintf("ecom:payments:z%s", w), score, nil, "tenant", "slice")
+		a.costs("payments", w)
 		out = append(out, a.rule(o))
 	}
-	return append(out, alert{
-		id: "A-PAY-01", name: "PaymentFailureSpike", severity: "critical", family: "business", scope: "overall", hold: "5m", window: "30m", dashboard: "storepulse-d02",
-		expr:        "ecom:payment_errors:inc30m >= ecom:payments:inc30m and ecom:payments:inc30m >= 10 and ecom:payments:inc30m - ecom:payment_errors:inc30m <= 0 and (ecom:payments:base30m - ecom:payment_errors:base30m) / 7 >= 10",
-		summary:     "No payment with {{ $labels.slice }} has succeeded for half an hour",
-		description: "Every attempt failed, where ten or more successes are usual.",
-		current:     "0 successes", base: ask("ecom:payments:base30m", number, nil, "tenant", "slice") + " attempts in these half hours of seven days",
-		labels: map[string]string{"dimension": "payment_method", "reason": "no_success"},
-	}.rule(o))
+	// A payment that was begun a moment ago has neither failed nor succeeded: one
+	// in fifty may be such.
+	a := method
+	a.window, a.labels = halfHour, map[string]string{"dimension": "payment_method", "reason": "no_success"}
+	a.expr = "ecom:payments:inc30m - ecom:payment_errors:inc30m < clamp_min(0.02 * ecom:payments:inc30m, 1) and " + successesUsual
+	a.summary = "No payment with {{ $labels.slice }} has succeeded for half an hour"
+	a.description = "Every attempt failed, or nobody could try, where ten or more successes are usual."
+	a.current, a.base = "0 successes", ask("ecom:payments:base30m", number, nil, "tenant", "slice")+" attempts in these half hours of seven days"
+	a.sample, a.z = ask("ecom:payments:inc30m", number, nil, "tenant", "slice")+" attempts", "ten or more successes are missing; by chance e^-10"
+	a.costs("no_success", halfHour)
+	return append(out, a.rule(o))
 }

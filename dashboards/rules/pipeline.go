@@ -1,6 +1,10 @@
 package rules
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/storepulse/storepulse/schemas"
+)
 
 // pipeline: A-PL-01 to 08, 11 to 13.
 func pipeline(o Options) []Rule {
@@ -11,7 +15,7 @@ func pipeline(o Options) []Rule {
 	}
 	const lag = "max by (topic) (ecom_kafka_consumer_lag_seconds)"
 	behind := alert{
-		id: "A-PL-01", name: "ConsumerLagHigh", hold: "5m",
+		id: "A-PL-01", name: "ConsumerLagHigh", hold: "5m", sample: ask("ecom_kafka_consumer_lag_messages", number, nil, "topic") + " records wait",
 		summary:     "The workers are {{ $value | humanizeDuration }} behind in topic {{ $labels.topic }}",
 		description: "Age of the oldest record that no finished epoch has read.", current: "{{ $value | humanizeDuration }}",
 	}
@@ -22,13 +26,37 @@ func pipeline(o Options) []Rule {
 	add(behind)
 
 	arriving := "on () (sum(rate(ecom_kafka_fetched_records_total[5m])) > 0 or max(ecom_kafka_consumer_lag_messages) > 0)"
-	add(alert{
-		id: "A-PL-02", name: "PipelineStale", severity: "critical", hold: "3m",
-		expr:        "time() - min(ecom_complete_until_timestamp_seconds) > 300 + 120 and " + arriving,
+	standing := "time() - min(ecom_complete_until_timestamp_seconds) > 300 + 120 and " + arriving
+	stale := alert{
+		id: "A-PL-02", name: "PipelineStale", severity: "critical", hold: "3m", expr: standing,
 		summary:     "The numbers stand still: complete only until {{ $value | humanizeDuration }} ago",
 		description: "Events arrive or wait, and the facts are not complete for the last seven minutes: five, and the two that events may be out of order. Business alerts are silenced meanwhile.",
 		current:     "{{ $value | humanizeDuration }}", base: "at most 7 minutes",
-	})
+	}
+	add(stale)
+	waits := alert{
+		id: "A-PL-02", name: "PipelineStale", severity: "critical", hold: "3m", labels: map[string]string{"trouble": "lane_stopped"},
+		expr:        "max by (lane) (ecom_pipeline_lane_stopped) == 1",
+		summary:     "Lane {{ $labels.lane }} has stopped until an operator acts",
+		description: "The others go on, so all numbers lack its part. The log of its worker says what to do. Business alerts are silenced meanwhile.",
+		current:     "1 lane stands", base: "none",
+	}
+	add(waits)
+	gone := waits
+	gone.labels, gone.hold = map[string]string{"trouble": "lane_gone"}, "5m"
+	gone.expr = "group by (lane) (max_over_time(ecom_complete_until_timestamp_seconds[1h])) unless on (lane) ecom_complete_until_timestamp_seconds"
+	gone.summary = "Nobody has lane {{ $labels.lane }}"
+	gone.description = "A worker had it within the last hour, and none shows it now: it is claimed again and again, or no worker is left. Business alerts are silenced meanwhile."
+	gone.current, gone.base = "1 lane is gone", "none"
+	add(gone)
+	// Business numbers are in doubt before somebody is paged, and until the
+	// windows that they look at are whole again.
+	doubt := stale
+	doubt.severity, doubt.hold, doubt.keep, doubt.labels = "info", "0s", aftermath, map[string]string{"trouble": "aftermath"}
+	doubt.expr = standing + " or on () max(ecom_kafka_consumer_lag_seconds) > 600 or on () max(ecom_pipeline_lane_stopped) == 1"
+	doubt.summary = "The numbers are or were behind"
+	doubt.description = "Silences the business alerts until the windows that they look at are whole again."
+	add(doubt)
 
 	letters := "sum by (topic) (increase(ecom_events_dead_letter_total[10m]))"
 	read := "sum by (topic) (increase(ecom_pipeline_records_total[10m]))"
@@ -44,34 +72,31 @@ func pipeline(o Options) []Rule {
 	add(set)
 	add(alert{
 		id: "A-PL-03", name: "DeadLetterRate", severity: "critical", hold: "0s", labels: map[string]string{"trouble": "new_reason"}, current: "{{ $value | humanize }} letters in 5 minutes", base: "none in the seven days before",
-		expr:        "sum by (topic, reason) (increase(ecom_events_dead_letter_total[5m])) >= 100 unless sum by (topic, reason) (increase(ecom_events_dead_letter_total[7d] offset 10m)) > 0",
+		expr:        "sum by (topic, reason) (increase(ecom_events_dead_letter_total[5m])) >= 100 unless on (topic, reason) ecom:letters:max7d > 0",
 		summary:     "Dead letters {{ $labels.reason }} are new to topic {{ $labels.topic }}",
 		description: "A hundred or more in five minutes for a reason that the topic did not have for seven days: a producer has changed.",
 	})
 
-	events := "sum by (topic) (increase(ecom_events_ingested_total[30m]))"
-	late := func(class string) string {
-		return fmt.Sprintf("sum by (topic) (increase(ecom_events_late_total{class=%q}[30m])) / (%s >= 1000)", class, events)
-	}
+	late := lateness(schemas.LateOld)
 	add(alert{
-		id: "A-PL-04", name: "LateEventRate", severity: "warning", hold: "15m", current: "{{ $value | humanizePercentage }}", base: "late below 5 %, too late below 0.1 %",
-		expr:        late("late") + " >= 0.05 or " + late("too_late") + " >= 0.001",
+		id: "A-PL-04", name: "LateEventRate", severity: "warning", hold: "15m", current: "{{ $value | humanizePercentage }}", base: "late below 5 %, or 1 % if that is three times the share of seven days; too late below 0.1 %",
+		expr:        fmt.Sprintf("%[1]s >= 0.05 or (%[1]s >= 0.01 and on (topic, class) %[1]s >= on (topic, class) 3 * ecom:late:share7d) or %[2]s >= 0.001", late, lateness(schemas.LateTooOld)),
 		summary:     "{{ $value | humanizePercentage }} of the events of {{ $labels.topic }} come late",
 		description: "Late events miss the counters; their sessions are rebuilt in ClickHouse within 72 hours, and not beyond.",
+		sample:      ask("ecom:ingested:inc30m", number, nil, "topic") + " events",
 	})
-	copies := "sum by (topic) (increase(ecom_events_duplicate_total[%s]))"
-	all := "sum by (topic) (increase(ecom_events_ingested_total[%s]))"
+	copies := "ecom:duplicates:inc30m / (ecom:ingested:inc30m >= 1000)"
 	add(alert{
 		id: "A-PL-05", name: "DuplicateRate", severity: "warning", hold: "15m", current: "{{ $value | humanizePercentage }}", base: "below 5 %, and three times that of seven days",
-		expr: fmt.Sprintf("%s / (%s >= 1000) >= 0.05 and %s / %s >= 3 * %s / (%s > 0)",
-			fmt.Sprintf(copies, "30m"), fmt.Sprintf(all, "30m"), fmt.Sprintf(copies, "30m"), fmt.Sprintf(all, "30m"), fmt.Sprintf(copies, "7d"), fmt.Sprintf(all, "7d")),
+		expr:        fmt.Sprintf("%[1]s >= 0.05 and %[1]s >= 3 * ecom:duplicates:share7d", copies),
 		summary:     "{{ $value | humanizePercentage }} of the events of {{ $labels.topic }} are copies",
 		description: "Copies are dropped, whatever their number; somebody sends everything again.",
+		sample:      ask("ecom:ingested:inc30m", number, nil, "topic") + " events",
 	})
 	add(alert{
 		id: "A-PL-06", name: "WatermarkStalled", severity: "critical", hold: "5m", current: "{{ $value | humanizeDuration }}", base: "at most 15 minutes",
-		expr:        "max by (topic, partition) (ecom_watermark_delay_seconds) > 900 and " + arriving,
-		summary:     "The watermark of lane {{ $labels.partition }} stands {{ $value | humanizeDuration }} behind",
+		expr:        "max by (lane) (ecom_watermark_delay_seconds) > 900 and " + arriving,
+		summary:     "The watermark of lane {{ $labels.lane }} stands {{ $value | humanizeDuration }} behind",
 		description: "Sessions do not close and the lane's numbers do not move on, although events arrive.",
 	})
 	add(alert{
@@ -91,20 +116,28 @@ func pipeline(o Options) []Rule {
 		summary:     "Alerts work",
 		description: "Always fires. Whoever receives it pages when it stays away.",
 	})
+	// Workers that are found by DNS vanish from the targets when they stop.
+	const targets, most = `count(up{job="storepulse"})`, `max_over_time(count(up{job="storepulse"})[1h:1m])`
 	down := alert{id: "A-PL-12", name: "WorkerDown", hold: "2m", description: "The lanes of a worker that is gone move to the others after the session timeout."}
-	down.severity, down.expr, down.current = "critical", `count(up{job="storepulse"} == 1) < count(up{job="storepulse"}) - 1 or absent(up{job="storepulse"} == 1)`, "{{ $value }} workers answer"
+	down.base = "as many as in the last hour"
+	down.severity, down.expr, down.current = "critical", `count(up{job="storepulse"} == 1) < `+most+` - 1 or absent(up{job="storepulse"} == 1)`, "{{ $value }} workers answer"
 	down.summary = "More than one worker is down, or none is left"
 	add(down)
 	down.severity, down.expr, down.current = "warning", `up{job="storepulse"} == 0`, "{{ $labels.instance }} does not answer"
 	down.summary = "Worker {{ $labels.instance }} is down"
 	add(down)
+	down.labels = map[string]string{"trouble": "gone"}
+	down.expr, down.current = targets+" < "+most, "{{ $value }} workers are known"
+	down.summary = "There were more workers in the last hour"
+	add(down)
 	down.labels = map[string]string{"trouble": "restarts"}
 	down.expr, down.current, down.hold = `changes(process_start_time_seconds{job="storepulse"}[15m]) > 3`, "{{ $value }} starts in 15 minutes", "0s"
-	down.summary = "Worker {{ $labels.instance }} starts again and again"
+	down.summary, down.base = "Worker {{ $labels.instance }} starts again and again", "at most 3"
 	add(down)
 	grown := alert{id: "A-PL-13", name: "SessionStateGrowth", severity: "warning", hold: "10m", description: "Identities that change with every event, a watermark that stands, or more traffic than the memory was planned for."}
-	grown.expr = "sum(ecom_sessions_open) >= 1000 and sum(ecom_sessions_open) >= 3 * quantile(0.5, " + weeks("ecom:sessions_open", halfHour, "") + ")"
+	grown.expr = fmt.Sprintf("sum(ecom_sessions_open) >= 1000 and sum(ecom_sessions_open) >= 3 * %s:median", openSessions)
 	grown.summary, grown.current, grown.base = "Three times as many sessions are open as usual", "{{ $value | humanize }} sessions", "the median of the last four weeks"
+	grown.labels = map[string]string{"trouble": "sessions"}
 	add(grown)
 	grown.labels = map[string]string{"trouble": "memory"}
 	grown.expr = "sum by (instance) (ecom_state_bytes) >= on (instance) (0.8 * (go_gc_gomemlimit_bytes < 1e18))"

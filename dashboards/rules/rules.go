@@ -48,7 +48,10 @@ func Recording() []Group {
 		{Name: "storepulse-windows", Interval: "1m", Rules: windows()},
 		{Name: "storepulse-baselines", Interval: "1m", Rules: baselines()},
 		{Name: "storepulse-statistics", Interval: "1m", Rules: statistics()},
+		{Name: "storepulse-lost", Interval: "1m", Rules: lost()},
 		{Name: "storepulse-samples", Interval: "1m", Rules: insufficient()},
+		{Name: "storepulse-topics", Interval: "1m", Rules: topics()},
+		{Name: "storepulse-topics-week", Interval: "5m", Rules: topicsOfWeek()},
 	}
 }
 

@@ -2,7 +2,28 @@ package rules
 
 import (
 	"fmt"
-	"strings"
+	"slices"
+)
+
+// scene is a story told to the rules: series that stand or grow, for so many
+// minutes, and which alerts of one id fire then, written as severity and what
+// else tells them apart.
+type scene struct {
+	id, of  string // of: window, reason or trouble of the rule that it is about
+	name    string
+	kind    kind
+	minutes int
+	series  []string // `name{labels} values` in promtool's notation, a value a minute
+	fires   []string
+}
+
+type kind int
+
+const (
+	other kind = iota
+	fires
+	below // the limit, barely
+	thin  // too small a sample: "insufficient data" is said, unless the alert has no such flag
 )
 
 // flat is a series that stands at a value for five hours.
@@ -21,66 +42,100 @@ func shares(labels string, n, k, base float64) []string {
 	}
 }
 
-func join(lists ...[]string) (all []string) {
-	for _, l := range lists {
-		all = append(all, l...)
+// sharesOver is a rate over a window, of which each half hour has its part.
+func sharesOver(w window, labels string, n, k, base float64) []string {
+	parts := 2 * hours[w]
+	out := shares(labels, n/parts, k/parts, base)
+	if w == day { // recorded once a day has passed
+		out = append(out, flat("ecom:rate_n:inc1d{"+labels+"}", n), flat("ecom:rate_k:inc1d{"+labels+"}", k))
 	}
-	return all
+	if w != halfHour {
+		out = append(out, flat(fmt.Sprintf("ecom:rate_n:base%s{%s}", w, labels), 4*n), flat(fmt.Sprintf("ecom:rate_k:base%s{%s}", w, labels), 4*n*base))
+	}
+	return out
 }
+
+// patience is when a window's alert must have fired.
+var patience = map[window]int{halfHour: 55, twoHours: 150, day: 40}
 
 func scenes() []scene {
-	return join2(conversionScenes(), orderScenes(), trafficScenes(), pipelineScenes())
-}
-
-func join2(lists ...[]scene) (all []scene) {
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	return all
+	return slices.Concat(conversionScenes(), orderScenes(), trafficScenes(), trackingScenes(), pipelineScenes())
 }
 
 func conversionScenes() []scene {
-	cvr, slice := `rate="cvr"`, `rate="cvr",dimension="platform",slice="app_ios"`
-	pay := `rate="order_submit_to_pay"`
+	cvr, slice := `rate="cvr"`, `rate="cvr",dimension="channel",slice="social"`
+	pay, cart := `rate="order_submit_to_pay"`, `rate="cart_to_pay"`
 	promo := []string{flat(`ecom_promo_active{kind="festival"}`, 1)}
-	return []scene{
-		{id: "A-CVR-01", name: "3 % fall to 2 %", minutes: 40, series: shares(cvr, 20000, 400, .03), fires: []string{`severity="critical",window="30m"`}},
-		{id: "A-CVR-01", name: "a drop below a fifth", minutes: 40, series: shares(cvr, 50000, 1215, .03)},
-		{id: "A-CVR-01", name: "a fifth that may be chance", minutes: 40, series: shares(cvr, 2000, 48, .03)},
-		{id: "A-CVR-01", name: "too few sessions", minutes: 40, series: shares(cvr, 499, 0, .06), thin: true},
-		{id: "A-CVR-01", name: "too few expected", minutes: 40, series: shares(cvr, 1000, 0, .019), thin: true},
-		{id: "A-CVR-01", name: "no weeks to compare with", minutes: 40, series: []string{flat("ecom:rate_n:inc30m{"+cvr+"}", 20000), flat("ecom:rate_k:inc30m{"+cvr+"}", 0)}, thin: true},
-		{id: "A-CVR-01", name: "a quarter, in a promotion", minutes: 40, series: join(shares(cvr, 20000, 450, .03), promo)},
-		{id: "A-CVR-01", name: "a half, in a promotion", minutes: 40, series: join(shares(cvr, 20000, 300, .03), promo), fires: []string{`severity="critical",window="30m"`}},
-		{id: "A-CVR-01", name: "a quarter, no promotion runs", minutes: 40, series: join(shares(cvr, 20000, 450, .03), []string{flat(`ecom_promo_active{kind="festival"}`, 0)}), fires: []string{`severity="critical",window="30m"`}},
-		{id: "A-CVR-01", name: "a quarter, no promotion of this shop", minutes: 40, series: join(shares(`tenant="north",`+cvr, 20000, 450, .03), shares(`tenant="south",`+cvr, 20000, 450, .03), []string{
+	out := []scene{
+		{"A-CVR-01", "30m", "3 % fall to 2 %", fires, 40, shares(cvr, 20000, 400, .03), []string{`severity="critical",window="30m"`}},
+		{"A-CVR-01", "30m", "a drop below a fifth", below, 40, shares(cvr, 50000, 1215, .03), nil},
+		{"A-CVR-01", "30m", "a fifth that may be chance", below, 40, shares(cvr, 2000, 48, .03), nil},
+		{"A-CVR-01", "30m", "too few sessions", thin, 40, shares(cvr, 499, 0, .06), nil},
+		{"A-CVR-01", "30m", "too few expected", thin, 40, shares(cvr, 1000, 0, .019), nil},
+		{"A-CVR-01", "30m", "no weeks to compare with", thin, 40, []string{flat("ecom:rate_n:inc30m{"+cvr+"}", 20000), flat("ecom:rate_k:inc30m{"+cvr+"}", 0)}, nil},
+		{"A-CVR-01", "30m", "around the sample, both windows are judged", other, 150, sharesOver(twoHours, cvr, 4*550, 4*20, .1), []string{`severity="critical",window="30m"`, `severity="critical",window="2h"`}},
+		{"A-CVR-01", "30m", "a quarter, in a promotion", other, 40, slices.Concat(shares(cvr, 20000, 450, .03), promo), nil},
+		{"A-CVR-01", "30m", "a half, in a promotion", fires, 40, slices.Concat(shares(cvr, 20000, 300, .03), promo), []string{`severity="critical",window="30m"`}},
+		{"A-CVR-01", "30m", "a quarter, no promotion runs", fires, 40, slices.Concat(shares(cvr, 20000, 450, .03), []string{flat(`ecom_promo_active{kind="festival"}`, 0)}), []string{`severity="critical",window="30m"`}},
+		{"A-CVR-01", "30m", "a quarter, no promotion of this shop", fires, 40, slices.Concat(shares(`tenant="north",`+cvr, 20000, 450, .03), shares(`tenant="south",`+cvr, 20000, 450, .03), []string{
 			flat(`ecom_promo_active{tenant="south",kind="festival"}`, 1), flat(`ecom_promo_active{tenant="north",kind="festival"}`, 0),
-		}), fires: []string{`severity="critical",window="30m"`}},
-		{id: "A-CVR-02", name: "payments fail", minutes: 40, series: shares(pay, 400, 100, .7), fires: []string{`severity="critical",window="30m",step="order_submit_to_pay"`}},
-		{id: "A-CVR-02", name: "an earlier step", minutes: 40, series: shares(`rate="visit_to_product_view"`, 4000, 1000, .6), fires: []string{`severity="warning",window="30m",step="visit_to_product_view"`}},
-		{id: "A-CVR-02", name: "below a fifth", minutes: 40, series: shares(pay, 4000, 2250, .7)},
-		{id: "A-CVR-02", name: "too few", minutes: 40, series: shares(pay, 299, 0, .7), thin: true},
-		{id: "A-CVR-03", name: "iOS", minutes: 45, series: join(shares(cvr, 20000, 590, .03), shares(slice, 5000, 50, .03)), fires: []string{`severity="warning",window="30m",slice="app_ios"`}},
-		{id: "A-CVR-03", name: "below 30 %", minutes: 45, series: join(shares(cvr, 20000, 590, .03), shares(slice, 5000, 106, .03))},
-		{id: "A-CVR-03", name: "too small a part of the shop", minutes: 45, series: join(shares(cvr, 300000, 9000, .03), shares(slice, 5000, 50, .03))},
-		{id: "A-CVR-03", name: "too few sessions", minutes: 45, series: join(shares(cvr, 3000, 90, .03), shares(slice, 299, 0, .1))},
-		{id: "A-CVR-04", name: "carts stay", minutes: 50, series: shares(`rate="cart_to_pay"`, 2000, 400, .3), fires: []string{`severity="warning",window="30m"`}},
-		{id: "A-CVR-04", name: "below 5 points", minutes: 50, series: shares(`rate="cart_to_pay"`, 2000, 510, .3)},
-		{id: "A-CVR-04", name: "too few", minutes: 50, series: shares(`rate="cart_to_pay"`, 299, 20, .3), thin: true},
+		}), []string{`severity="critical",window="30m"`}},
+		{"A-CVR-02", "30m", "payments fail", fires, 40, shares(pay, 400, 100, .7), []string{`severity="critical",window="30m",step="order_submit_to_pay"`}},
+		{"A-CVR-02", "30m", "an earlier step", fires, 40, shares(`rate="visit_to_product_view"`, 4000, 1000, .6), []string{`severity="warning",window="30m",step="visit_to_product_view"`}},
+		{"A-CVR-02", "30m", "below a fifth", below, 40, shares(pay, 4000, 2250, .7), nil},
+		{"A-CVR-02", "30m", "too few", thin, 40, shares(pay, 299, 0, .7), nil},
+		{"A-CVR-03", "30m", "social", fires, 45, slices.Concat(shares(cvr, 20000, 590, .03), shares(slice, 5000, 50, .03)), []string{`severity="warning",window="30m",slice="social"`}},
+		{"A-CVR-03", "30m", "below 30 %", below, 45, slices.Concat(shares(cvr, 20000, 590, .03), shares(slice, 5000, 106, .03)), nil},
+		{"A-CVR-03", "30m", "too small a part of the shop", other, 45, slices.Concat(shares(cvr, 300000, 9000, .03), shares(slice, 5000, 50, .03)), nil},
+		{"A-CVR-03", "30m", "too few sessions", thin, 45, slices.Concat(shares(cvr, 3000, 90, .03), shares(slice, 299, 0, .1)), nil},
+		{"A-CVR-04", "30m", "carts stay", fires, 50, shares(cart, 2000, 400, .3), []string{`severity="warning",window="30m"`}},
+		{"A-CVR-04", "30m", "below 5 points", below, 50, shares(cart, 2000, 510, .3), nil},
+		{"A-CVR-04", "30m", "too few", thin, 50, shares(cart, 299, 20, .3), nil},
 	}
+	// The larger windows, where the half hours have no sample.
+	for _, w := range []window{twoHours, day} {
+		over, all := string(w), sharesOver(w, cvr, 3600, 36*3, .03)
+		out = append(
+			out,
+			scene{"A-CVR-01", over, "half of the sales", fires, patience[w], sharesOver(w, cvr, 1900, 95, .1), []string{fmt.Sprintf(`severity="critical",window=%q`, over)}},
+			scene{"A-CVR-01", over, "below a fifth", below, patience[w], sharesOver(w, cvr, 1900, 155, .1), nil},
+			scene{"A-CVR-02", over, "half of a step", fires, patience[w], sharesOver(w, pay, 1100, 300, .7), []string{fmt.Sprintf(`severity="critical",window=%q,step="order_submit_to_pay"`, over)}},
+			scene{"A-CVR-02", over, "below a fifth", below, patience[w], sharesOver(w, pay, 1100, 620, .7), nil},
+			scene{"A-CVR-03", over, "half of a slice", fires, patience[w], slices.Concat(all, sharesOver(w, slice, 1100, 40, .1)), []string{fmt.Sprintf(`severity="warning",window=%q,slice="social"`, over)}},
+			scene{"A-CVR-03", over, "below 30 %", below, patience[w], slices.Concat(all, sharesOver(w, slice, 1100, 78, .1)), nil},
+			scene{"A-CVR-04", over, "carts stay", fires, patience[w], sharesOver(w, cart, 1100, 200, .3), []string{fmt.Sprintf(`severity="warning",window=%q`, over)}},
+			scene{"A-CVR-04", over, "below 5 points", below, patience[w], sharesOver(w, cart, 1100, 280, .3), nil},
+		)
+	}
+	return out
+}
+
+// soldOver is how many orders and how much GMV a window has, and usually has.
+func soldOver(w window, orders, usual, gmv, usualGMV float64) []string {
+	out := []string{flat(`ecom:count:trend{count="orders_paid"}`, 1), flat(`ecom:count:trend{count="gmv_paid",currency="CNY"}`, 1)}
+	for _, smaller := range growing {
+		part := hours[smaller] / hours[w]
+		if smaller == w {
+			part = 1
+		}
+		if smaller != twoHours { // that is the sum of four half hours
+			out = append(out, flat(fmt.Sprintf(`ecom:count:inc%s{count="orders_paid"}`, smaller), orders*part), flat(fmt.Sprintf(`ecom:count:inc%s{count="gmv_paid",currency="CNY"}`, smaller), gmv*part))
+		}
+		out = append(out, flat(fmt.Sprintf(`ecom:count:mean%s{count="orders_paid"}`, smaller), usual*part), flat(fmt.Sprintf(`ecom:count:median%s{count="gmv_paid",currency="CNY"}`, smaller), usualGMV*part))
+		if smaller == w {
+			break
+		}
+	}
+	return out
 }
 
 func orderScenes() []scene {
-	paid := func(now, mean float64) []string {
-		return []string{
-			flat(`ecom:count:inc30m{count="orders_paid"}`, now), flat(`ecom:count:mean30m{count="orders_paid"}`, mean), flat(`ecom:count:median30m{count="orders_paid"}`, mean),
-			flat(`ecom:count:trend{count="orders_paid"}`, 1), flat(`ecom:count:trend{count="gmv_paid",currency="CNY"}`, 1),
-		}
-	}
-	gmv := func(now, median float64) []string {
-		return []string{flat(`ecom:count:inc30m{count="gmv_paid",currency="CNY"}`, now), flat(`ecom:count:median30m{count="gmv_paid",currency="CNY"}`, median)}
+	// Paid orders that are usual in half an hour, and in two.
+	usual := func(half, two float64) []string {
+		return []string{flat(`ecom:count:inc30m{count="orders_paid"}`, 0), flat(`ecom:count:mean30m{count="orders_paid"}`, half), flat(`ecom:count:mean2h{count="orders_paid"}`, two)}
 	}
 	last := flat(`ecom_last_paid_order_timestamp_seconds{}`, 60)
+	complete := `ecom_complete_until_timestamp_seconds{lane="0"} -120+60x300`
 	pay := func(n, failed, of7, failed7 float64) []string {
 		m := `{slice="alipay"}`
 		return []string{
@@ -88,24 +143,44 @@ func orderScenes() []scene {
 			flat("ecom:payments:base30m"+m, of7), flat("ecom:payment_failures:base30m"+m, failed7), flat("ecom:payment_errors:base30m"+m, failed7),
 		}
 	}
-	return []scene{
-		// 2 a minute: silence of 276 s, at least 5 minutes.
-		{id: "A-ORD-01", name: "silence", minutes: 7, series: join(paid(0, 60), []string{last}), fires: []string{`severity="critical"`}},
-		{id: "A-ORD-01", name: "not yet", minutes: 5, series: join(paid(0, 60), []string{last})},
-		{id: "A-ORD-01", name: "a small shop waits longer", minutes: 60, series: join(paid(0, 3), []string{last})}, // 0.1 a minute: 92 minutes
-		{id: "A-ORD-01", name: "too small a shop", minutes: 240, series: join(paid(0, 1), []string{last}), thin: true},
-		{id: "A-GMV-01", name: "money and orders", minutes: 20, series: join(paid(100, 200), gmv(5e6, 1e7)), fires: []string{`severity="critical",window="30m"`}},
-		{id: "A-GMV-01", name: "money alone", minutes: 20, series: join(paid(195, 200), gmv(5e6, 1e7)), fires: []string{`severity="warning",window="30m"`}},
-		{id: "A-GMV-01", name: "just above 70 %", minutes: 20, series: join(paid(100, 200), gmv(7.1e6, 1e7))},
-		{id: "A-GMV-01", name: "too few orders", minutes: 20, series: join(paid(0, 29), gmv(0, 1e6)), thin: true},
-		{id: "A-GMV-01", name: "in a promotion", minutes: 20, series: join(paid(100, 200), gmv(5e6, 1e7), []string{flat(`ecom_promo_active{kind="flash"}`, 0), flat(`ecom_promo_active{kind="festival"}`, 1)})},
-		{id: "A-GMV-01", name: "promotions that do not run", minutes: 20, series: join(paid(100, 200), gmv(5e6, 1e7), []string{flat(`ecom_promo_active{kind="flash"}`, 0), flat(`ecom_promo_active{kind="festival"}`, 0)}), fires: []string{`severity="critical",window="30m"`}},
-		{id: "A-PAY-01", name: "half fails", minutes: 6, series: pay(100, 50, 4200, 84), fires: []string{`severity="critical",window="5m",slice="alipay",reason="failures"`}},
-		{id: "A-PAY-01", name: "below 10 %", minutes: 6, series: pay(100, 9, 4200, 84)},
-		{id: "A-PAY-01", name: "usual for this method", minutes: 6, series: pay(100, 15, 4200, 420)},
-		{id: "A-PAY-01", name: "too few attempts", minutes: 6, series: pay(8, 7, 336, 7), thin: true},
-		{id: "A-PAY-01", name: "none succeeds", minutes: 6, series: pay(4, 4, 168, 3), fires: []string{`severity="critical",window="30m",slice="alipay",reason="no_success"`}},
+	promo := func(flash, festival float64) []string {
+		return []string{flat(`ecom_promo_active{kind="flash"}`, flash), flat(`ecom_promo_active{kind="festival"}`, festival)}
 	}
+	out := []scene{
+		// 2 a minute: silence of 6 minutes, and the facts are complete until 2 ago.
+		{"A-ORD-01", "", "silence", fires, 10, append(usual(60, 240), last, complete), []string{`severity="critical"`}},
+		{"A-ORD-01", "", "not yet", below, 8, append(usual(60, 240), last, complete), nil},
+		{"A-ORD-01", "", "nobody knows while the facts are not complete", other, 30, append(usual(60, 240), last, flat(`ecom_complete_until_timestamp_seconds{lane="0"}`, 60)), nil},
+		{"A-ORD-01", "", "a small shop waits longer", below, 60, append(usual(3, 12), last, complete), nil},
+		{"A-ORD-01", "", "a small shop", fires, 126, append(usual(3, 12), last, complete), []string{`severity="critical"`}},
+		{"A-ORD-01", "", "a night before a busy morning", below, 60, append(usual(60, 12), last, complete), nil},
+		{"A-ORD-01", "", "too small a shop", thin, 240, append(usual(1, 4), last, complete), nil},
+		{"A-GMV-01", "30m", "money and orders", fires, 20, soldOver(halfHour, 100, 200, 5e6, 1e7), []string{`severity="critical",window="30m"`}},
+		{"A-GMV-01", "30m", "money alone", fires, 20, soldOver(halfHour, 195, 200, 5e6, 1e7), []string{`severity="warning",window="30m"`}},
+		{"A-GMV-01", "30m", "just above 70 %", below, 20, soldOver(halfHour, 100, 200, 7.1e6, 1e7), nil},
+		{"A-GMV-01", "30m", "too few orders", thin, 20, soldOver(halfHour, 0, 29, 0, 1e6), nil},
+		{"A-GMV-01", "30m", "in a promotion", other, 20, slices.Concat(soldOver(halfHour, 100, 200, 5e6, 1e7), promo(0, 1)), nil},
+		{"A-GMV-01", "30m", "promotions that do not run", fires, 20, slices.Concat(soldOver(halfHour, 100, 200, 5e6, 1e7), promo(0, 0)), []string{`severity="critical",window="30m"`}},
+		{"A-GMV-01", "2h", "money and orders", fires, 150, soldOver(twoHours, 40, 100, 4e6, 1e7), []string{`severity="critical",window="2h"`}},
+		{"A-GMV-01", "2h", "money alone", fires, 150, soldOver(twoHours, 99, 100, 4e6, 1e7), []string{`severity="warning",window="2h"`}},
+		{"A-GMV-01", "2h", "just above 70 %", below, 150, soldOver(twoHours, 40, 100, 7.1e6, 1e7), nil},
+		{"A-GMV-01", "1d", "money and orders", fires, 40, soldOver(day, 100, 200, 4e6, 1e7), []string{`severity="critical",window="1d"`}},
+		{"A-GMV-01", "1d", "money alone", fires, 40, soldOver(day, 199, 200, 4e6, 1e7), []string{`severity="warning",window="1d"`}},
+		{"A-GMV-01", "1d", "just above 70 %", below, 40, soldOver(day, 100, 200, 7.1e6, 1e7), nil},
+		{"A-PAY-01", "5m failures", "half fails", fires, 6, pay(100, 50, 4200, 84), []string{`severity="critical",window="5m",slice="alipay",reason="failures"`}},
+		{"A-PAY-01", "5m failures", "below 10 %", below, 6, pay(100, 9, 4200, 84), nil},
+		{"A-PAY-01", "5m failures", "usual for this method", below, 6, pay(100, 15, 4200, 420), nil},
+		{"A-PAY-01", "30m failures", "half fails", fires, 6, pay(20, 10, 840, 17), []string{`severity="critical",window="30m",slice="alipay",reason="failures"`}},
+		{"A-PAY-01", "30m failures", "below 10 %", below, 6, pay(20, 1.9, 840, 17), nil},
+		{"A-PAY-01", "30m failures", "too few attempts", thin, 6, pay(8, 7, 56, 1), nil},
+		{"A-PAY-01", "30m failures", "no days to compare with", thin, 6, pay(100, 100, 0, 0), nil},
+		{"A-PAY-01", "30m no_success", "none succeeds", fires, 6, pay(4, 4, 168, 3), []string{`severity="critical",window="30m",slice="alipay",reason="no_success"`}},
+		{"A-PAY-01", "30m no_success", "the last attempt is under way", fires, 6, pay(10, 9.9, 420, 8), []string{`severity="critical",window="30m",slice="alipay",reason="failures"`, `severity="critical",window="30m",slice="alipay",reason="no_success"`}},
+		{"A-PAY-01", "30m no_success", "nobody can try", fires, 6, pay(0, 0, 168, 3), []string{`severity="critical",window="30m",slice="alipay",reason="no_success"`}},
+		{"A-PAY-01", "30m no_success", "two succeed", below, 6, pay(4, 3.66, 168, 3), nil},
+		{"A-PAY-01", "30m no_success", "hardly anybody pays so", thin, 6, pay(1, 1, 60, 0), nil},
+	}
+	return out
 }
 
 func trafficScenes() []scene {
@@ -118,103 +193,62 @@ func trafficScenes() []scene {
 			flat(`ecom:rate_n:inc30m{rate="cvr"}`, now), flat(`ecom:rate_k:inc30m{rate="cvr"}`, now*cvr), flat(`ecom:rate_n:base30m{rate="cvr"}`, 4*usual), flat(`ecom:rate_k:base30m{rate="cvr"}`, 4*usual*cvr0),
 		}
 	}
+	bots := func(sessions, bots float64) []string {
+		return append(crowd(sessions, sessions, .03, .03), flat(`ecom:bots:inc30m{}`, bots), flat(`ecom:events:inc30m{}`, 10000))
+	}
 	bounce := func(page string, n, now, base float64) []string {
 		return shares(fmt.Sprintf(`rate="bounce",dimension="landing_page_type",slice=%q`, page), n, n*now, base)
 	}
-	ios := func(events, usual, orders, usualOrders float64) []string {
-		of := func(series, count string) string {
-			return fmt.Sprintf(`%s{count=%q,dimension="platform",slice="app_ios"}`, series, count)
-		}
-		return []string{
-			flat(of("ecom:count:inc30m", "events"), events), flat(of("ecom:count:median30m", "events"), usual),
-			flat(of("ecom:count:inc30m", "orders_placed"), orders), flat(of("ecom:count:median30m", "orders_placed"), usualOrders),
-		}
-	}
-	quarter := func(events, usual, orders, usualOrders float64) []string {
-		var out []string
-		for _, line := range ios(events, usual, orders, usualOrders) {
-			out = append(out, strings.NewReplacer("inc30m", "inc15m", "median30m", "median15m").Replace(line))
-		}
-		return out
-	}
+	critical, warning := `severity="critical",window="15m"`, `severity="warning",window="15m"`
 	return []scene{
-		{id: "A-TRF-01", name: "the tracker of iOS fell silent", minutes: 15, series: join(sessions(330, 1000), quarter(200, 1000, 40, 40))},
-		{id: "A-TRF-01", name: "iOS sells less as well", minutes: 15, series: join(sessions(330, 1000), quarter(200, 1000, 20, 40)), fires: []string{`severity="critical"`, `severity="warning"`}},
-		{id: "A-TRK-01", name: "a quarter of an hour tells", minutes: 20, series: quarter(200, 1000, 40, 40), fires: []string{`severity="critical",slice="app_ios"`}},
-		{id: "A-TRF-01", name: "a third is left", minutes: 15, series: sessions(330, 1000), fires: []string{`severity="critical"`, `severity="warning"`}},
-		{id: "A-TRF-01", name: "two thirds are left", minutes: 15, series: sessions(660, 1000), fires: []string{`severity="warning"`}},
-		{id: "A-TRF-01", name: "just above 70 %", minutes: 15, series: sessions(710, 1000)},
-		{id: "A-TRF-01", name: "too few are usual", minutes: 15, series: sessions(20, 199), thin: true},
-		{id: "A-TRF-02", name: "twice the sessions, half the sales", minutes: 15, series: crowd(2000, 1000, .01, .03), fires: []string{`severity="warning",reason="conversion"`}},
-		{id: "A-TRF-02", name: "a good campaign", minutes: 15, series: crowd(2000, 1000, .02, .03)},
-		{id: "A-TRF-02", name: "too few", minutes: 15, series: crowd(499, 200, .01, .03)},
-		{id: "A-TRF-02", name: "bots", minutes: 15, series: join(crowd(1000, 1000, .03, .03), []string{flat(`ecom:bots:inc30m{}`, 2100), flat(`ecom:events:inc30m{}`, 10000)}), fires: []string{`severity="warning",reason="bots"`}},
-		{id: "A-BNC-01", name: "home", minutes: 35, series: bounce("home", 1000, .55, .4), fires: []string{`severity="warning",window="30m",slice="home"`}},
-		{id: "A-BNC-01", name: "below 10 points", minutes: 35, series: bounce("home", 1000, .49, .4)},
-		{id: "A-BNC-01", name: "too few", minutes: 35, series: bounce("home", 299, .6, .4), thin: true},
-		{id: "A-BNC-01", name: "fewer suffice at the cart", minutes: 35, series: bounce("cart", 120, .7, .4), fires: []string{`severity="warning",window="30m",slice="cart"`}},
-		{id: "A-TRK-01", name: "iOS is silent and sells", minutes: 20, series: ios(200, 1000, 40, 40), fires: []string{`severity="critical",slice="app_ios"`}},
-		{id: "A-TRK-01", name: "just above 30 %", minutes: 20, series: ios(310, 1000, 40, 40)},
-		{id: "A-TRK-01", name: "sales are gone as well", minutes: 20, series: ios(200, 1000, 20, 40)},
-		{id: "A-TRK-01", name: "too few events", minutes: 20, series: ios(5, 99, 40, 40), thin: true},
-		{id: "A-TRK-01", name: "orders lose their sessions", minutes: 20, series: shares(`rate="attributed"`, 200, 140, .9), fires: []string{`severity="critical"`}},
-		{id: "A-TRK-01", name: "fewer than 15 points", minutes: 20, series: shares(`rate="attributed"`, 200, 155, .9)},
+		{"A-TRF-01", "15m", "a third is left", fires, 15, sessions(330, 1000), []string{critical, warning}},
+		{"A-TRF-01", "15m", "two thirds are left", fires, 15, sessions(660, 1000), []string{warning}},
+		{"A-TRF-01", "15m", "just above 70 %", below, 15, sessions(710, 1000), nil},
+		{"A-TRF-01", "15m", "too few are usual", thin, 15, sessions(20, 199), nil},
+		{"A-TRF-01", "15m", "the tracker of iOS fell silent", other, 15, slices.Concat(sessions(330, 1000), ios(quarter, "events", 200, 1000, 40, 40)), nil},
+		{"A-TRF-01", "15m", "one of its events fell silent", fires, 15, slices.Concat(sessions(330, 1000), ios(quarter, "view_item", 200, 1000, 40, 40)), []string{critical, warning}},
+		{"A-TRF-01", "15m", "iOS sells less as well", fires, 15, slices.Concat(sessions(330, 1000), ios(quarter, "events", 200, 1000, 20, 40)), []string{critical, warning}},
+		{"A-TRF-02", "30m conversion", "twice the sessions, half the sales", fires, 15, crowd(2000, 1000, .01, .03), []string{`severity="warning",window="30m",reason="conversion"`}},
+		{"A-TRF-02", "30m conversion", "more than half the sales", below, 15, crowd(2000, 1000, .0155, .03), nil},
+		{"A-TRF-02", "30m conversion", "less than twice", below, 15, crowd(1990, 1000, .01, .03), nil},
+		{"A-TRF-02", "30m conversion", "twice, in a promotion", other, 15, append(crowd(2000, 1000, .01, .03), flat(`ecom_promo_active{kind="festival"}`, 1)), nil},
+		{"A-TRF-02", "30m conversion", "too few", thin, 15, crowd(499, 200, .01, .03), nil},
+		{"A-TRF-02", "30m bots", "bots", fires, 15, bots(1000, 2100), []string{`severity="warning",window="30m",reason="bots"`}},
+		{"A-TRF-02", "30m bots", "below a fifth", below, 15, bots(1000, 1990), nil},
+		{"A-TRF-02", "30m bots", "too few", thin, 15, bots(499, 4000), nil},
+		{"A-BNC-01", "30m", "home", fires, 35, bounce("home", 1000, .55, .4), []string{`severity="warning",window="30m",slice="home"`}},
+		{"A-BNC-01", "30m", "below 10 points", below, 35, bounce("home", 1000, .49, .4), nil},
+		{"A-BNC-01", "30m", "too few", thin, 35, bounce("home", 299, .6, .4), nil},
+		{"A-BNC-01", "30m", "fewer suffice at the cart", fires, 35, bounce("cart", 120, .7, .4), []string{`severity="warning",window="30m",slice="cart"`}},
 	}
 }
 
-func pipelineScenes() []scene {
-	busy := grows(`ecom_kafka_fetched_records_total{topic="clickstream"}`, 600)
-	click := `topic="clickstream"`
-	read := func(perMinute float64) string {
-		return grows("ecom_pipeline_records_total{"+click+`,outcome="fact"}`, perMinute)
+// ios is how much of a kind of events a platform sends, and how it sells.
+func ios(w window, count string, events, usual, orders, usualOrders float64) []string {
+	of := func(series, count string) string {
+		return fmt.Sprintf(`ecom:count:%s%s{count=%q,dimension="platform",slice="app_ios"}`, series, w, count)
 	}
-	in := func(perMinute float64) string {
-		return grows("ecom_events_ingested_total{"+click+`,type="page_view"}`, perMinute)
+	return []string{
+		flat(of("inc", count), events), flat(of("median", count), usual),
+		flat(of("inc", "orders_placed"), orders), flat(of("median", "orders_placed"), usualOrders),
 	}
-	letters := func(perMinute float64) string {
-		return grows("ecom_events_dead_letter_total{"+click+`,reason="bad_money"}`, perMinute)
-	}
-	up := func(v ...float64) (all []string) {
-		for i, x := range v {
-			all = append(all, flat(fmt.Sprintf(`up{job="storepulse",instance="w%d"}`, i), x))
-		}
-		return all
-	}
+}
+
+func trackingScenes() []scene {
+	silent := []string{`severity="critical",window="30m",slice="app_ios",reason="events"`, `severity="info",window="30m",slice="app_ios",reason="aftermath"`}
+	attributed := `rate="attributed"`
 	return []scene{
-		{id: "A-PL-01", name: "behind", minutes: 6, series: []string{flat("ecom_kafka_consumer_lag_seconds{"+click+"}", 121)}, fires: []string{`severity="warning",topic="clickstream"`}},
-		{id: "A-PL-01", name: "far behind", minutes: 6, series: []string{flat("ecom_kafka_consumer_lag_seconds{"+click+"}", 601)}, fires: []string{`severity="warning",topic="clickstream"`, `severity="critical",topic="clickstream"`}},
-		{id: "A-PL-01", name: "growing", minutes: 40, series: []string{fmt.Sprintf("ecom_kafka_consumer_lag_seconds{%s} 0+10x300", click)}, fires: []string{`severity="warning",topic="clickstream"`, `severity="critical",topic="clickstream"`}},
-		{id: "A-PL-01", name: "keeps up", minutes: 6, series: []string{flat("ecom_kafka_consumer_lag_seconds{"+click+"}", 120)}},
-		{id: "A-PL-02", name: "stands", minutes: 12, series: []string{flat(`ecom_complete_until_timestamp_seconds{lane="0"}`, 0), busy}, fires: []string{`severity="critical"`}},
-		{id: "A-PL-02", name: "just complete enough", minutes: 12, series: []string{flat(`ecom_complete_until_timestamp_seconds{lane="0"}`, 300), busy}},
-		{id: "A-PL-02", name: "nothing arrives", minutes: 12, series: []string{flat(`ecom_complete_until_timestamp_seconds{lane="0"}`, 0), flat(`ecom_kafka_consumer_lag_messages{topic="clickstream"}`, 0)}},
-		{id: "A-PL-03", name: "one in a hundred", minutes: 22, series: []string{read(200), letters(2)}, fires: []string{`severity="warning",topic="clickstream"`}},
-		{id: "A-PL-03", name: "one in ten", minutes: 22, series: []string{read(200), letters(20)}, fires: []string{`severity="warning",topic="clickstream"`, `severity="critical",topic="clickstream"`}},
-		{id: "A-PL-03", name: "below 0.5 %", minutes: 22, series: []string{read(1000), letters(4)}},
-		{id: "A-PL-03", name: "too few", minutes: 22, series: []string{read(50), letters(1)}},
-		{id: "A-PL-03", name: "a new reason", minutes: 8, series: []string{read(10000), letters(30)}, fires: []string{`severity="critical",topic="clickstream",reason="bad_money",trouble="new_reason"`}},
-		{id: "A-PL-04", name: "late", minutes: 50, series: []string{in(100), grows("ecom_events_late_total{"+click+`,class="late"}`, 6)}, fires: []string{`severity="warning",topic="clickstream"`}},
-		{id: "A-PL-04", name: "too late", minutes: 50, series: []string{in(1000), grows("ecom_events_late_total{"+click+`,class="too_late"}`, 2)}, fires: []string{`severity="warning",topic="clickstream"`}},
-		{id: "A-PL-04", name: "below 5 %", minutes: 50, series: []string{in(100), grows("ecom_events_late_total{"+click+`,class="late"}`, 4)}},
-		{id: "A-PL-04", name: "too few", minutes: 50, series: []string{in(30), grows("ecom_events_late_total{"+click+`,class="late"}`, 20)}},
-		{id: "A-PL-05", name: "everything twice", minutes: 240, series: []string{in(100), "ecom_events_duplicate_total{" + click + "} 0+0x190 0+80x110"}, fires: []string{`severity="warning",topic="clickstream"`}},
-		{id: "A-PL-05", name: "always so", minutes: 240, series: []string{in(100), grows("ecom_events_duplicate_total{"+click+"}", 20)}},
-		{id: "A-PL-05", name: "too few", minutes: 240, series: []string{in(30), "ecom_events_duplicate_total{" + click + "} 0+0x190 0+80x110"}},
-		{id: "A-PL-06", name: "stalled", minutes: 6, series: []string{flat(`ecom_watermark_delay_seconds{topic="clickstream",partition="3"}`, 901), busy}, fires: []string{`severity="critical",topic="clickstream",partition="3"`}},
-		{id: "A-PL-06", name: "15 minutes", minutes: 6, series: []string{flat(`ecom_watermark_delay_seconds{topic="clickstream",partition="3"}`, 900), busy}},
-		{id: "A-PL-07", name: "inserts fail and rows wait", minutes: 6, series: []string{grows(`ecom_clickhouse_insert_failures_total{table="fact_events",class="unknown"}`, 1), flat("ecom_kafka_consumer_lag_seconds{"+click+"}", 121)}, fires: []string{`severity="critical"`}},
-		{id: "A-PL-07", name: "inserts fail and are repeated in time", minutes: 6, series: []string{grows(`ecom_clickhouse_insert_failures_total{table="fact_events",class="unknown"}`, 1), flat("ecom_kafka_consumer_lag_seconds{"+click+"}", 119)}},
-		{id: "A-PL-07", name: "too many parts", minutes: 6, series: []string{flat(`ecom_clickhouse_parts_max{}`, 151)}, fires: []string{`severity="critical"`}},
-		{id: "A-PL-08", name: "a row is missing", minutes: 1, series: []string{flat("ecom_ledger_imbalance_events{"+click+"}", 1)}, fires: []string{`severity="critical",topic="clickstream"`}},
-		{id: "A-PL-08", name: "all agree", minutes: 1, series: []string{flat("ecom_ledger_imbalance_events{"+click+"}", 0)}},
-		{id: "A-PL-11", name: "always", minutes: 1, series: up(1), fires: []string{`severity="info"`}},
-		{id: "A-PL-12", name: "one of three", minutes: 4, series: up(1, 1, 0), fires: []string{`severity="warning",instance="w2"`}},
-		{id: "A-PL-12", name: "two of three", minutes: 4, series: up(1, 0, 0), fires: []string{`severity="warning",instance="w1"`, `severity="warning",instance="w2"`, `severity="critical"`}},
-		{id: "A-PL-12", name: "the only one", minutes: 4, series: up(0), fires: []string{`severity="warning",instance="w0"`, `severity="critical"`}},
-		{id: "A-PL-12", name: "all well", minutes: 4, series: up(1, 1, 1)},
-		{id: "A-PL-12", name: "starts again and again", minutes: 12, series: join(up(1), []string{`process_start_time_seconds{job="storepulse",instance="w0"} 0+120x300`}), fires: []string{`severity="warning",instance="w0",trouble="restarts"`}},
-		{id: "A-PL-13", name: "little memory is left", minutes: 12, series: []string{flat(`ecom_state_bytes{instance="w0",lane="0"}`, 8.1e8), flat(`go_gc_gomemlimit_bytes{instance="w0"}`, 1e9)}, fires: []string{`severity="warning",instance="w0",trouble="memory"`}},
-		{id: "A-PL-13", name: "memory is left", minutes: 12, series: []string{flat(`ecom_state_bytes{instance="w0",lane="0"}`, 7.9e8), flat(`go_gc_gomemlimit_bytes{instance="w0"}`, 1e9)}},
-		{id: "A-PL-13", name: "no limit is set", minutes: 12, series: []string{flat(`ecom_state_bytes{instance="w0",lane="0"}`, 8.1e8), flat(`go_gc_gomemlimit_bytes{instance="w0"}`, 9.2e18)}},
+		{"A-TRK-01", "30m events", "iOS is silent and sells", fires, 20, ios(halfHour, "events", 200, 1000, 40, 40), silent},
+		{"A-TRK-01", "30m events", "a quarter of an hour tells", fires, 20, slices.Concat(ios(quarter, "events", 200, 1000, 40, 40), ios(halfHour, "events", 1000, 1000, 40, 40)), silent},
+		{"A-TRK-01", "30m events", "a type of events alone", fires, 20, slices.Concat(ios(halfHour, "add_to_cart", 20, 100, 40, 40), ios(halfHour, "events", 1000, 1000, 40, 40)[:2]), silent},
+		{"A-TRK-01", "30m events", "just above 30 %", below, 20, ios(halfHour, "events", 310, 1000, 40, 40), nil},
+		{"A-TRK-01", "30m events", "sales are gone as well", below, 20, ios(halfHour, "events", 200, 1000, 20, 40), nil},
+		{"A-TRK-01", "30m events", "too few events", thin, 20, ios(halfHour, "events", 5, 99, 40, 40), nil},
+		{"A-TRK-01", "30m events", "too few orders", thin, 20, ios(halfHour, "events", 200, 1000, 19, 19), nil},
+		{"A-TRK-01", "30m aftermath", "in doubt before it pages", fires, 8, ios(halfHour, "events", 200, 1000, 40, 40), silent[1:]},
+		{"A-TRK-01", "30m aftermath", "just above 30 %", below, 8, ios(halfHour, "events", 310, 1000, 40, 40), nil},
+		{"A-TRK-01", "30m attribution", "orders lose their sessions", fires, 20, shares(attributed, 200, 140, .9), []string{`severity="critical",window="30m",reason="attribution"`}},
+		{"A-TRK-01", "30m attribution", "fewer than 15 points", below, 20, shares(attributed, 200, 155, .9), nil},
+		{"A-TRK-01", "30m attribution", "too few orders", thin, 20, shares(attributed, 19, 5, .9), nil},
 	}
 }

@@ -5,11 +5,10 @@ import (
 	"strings"
 )
 
-// bounceGates: pages on which hardly anybody lands need fewer to be judged.
-var bounceGates = [...]gate{
-	{rate: "bounce", dimension: "landing_page_type", match: `slice!~"cart|checkout|payment"`, sessions: 300},
-	{rate: "bounce", dimension: "landing_page_type", match: `slice=~"cart|checkout|payment"`, sessions: 100},
-}
+const (
+	leastVisits = 200 // usual in 15 minutes, of A-TRF-01
+	leastCrowd  = 500 // sessions in 30 minutes, of A-TRF-02
+)
 
 // traffic: A-TRF-01, A-TRF-02, A-BNC-01, A-TRK-01.
 func traffic(o Options) []Rule {
@@ -20,71 +19,80 @@ func traffic(o Options) []Rule {
 		share    float64
 	}{{"critical", 0.4}, {"warning", 0.7}} {
 		a := alert{
-			id: "A-TRF-01", name: "TrafficDrop", severity: level.severity, family: "business", scope: "overall", hold: "10m", dashboard: "storepulse-d03",
-			expr:        fmt.Sprintf("%[1]s / (%[2]s >= 200) < on (tenant) group_left () (%[3]g / ecom:promo:factor) and (%[2]s - %[1]s) / (%[4]g * sqrt(%[2]s * 1.25)) >= 4 unless on (tenant) ecom:tracking:share", now, usual, level.share, countOverdispersion),
+			id: "A-TRF-01", name: "TrafficDrop", severity: level.severity, family: "business", scope: "overall", hold: "10m", window: quarter, dashboard: "storepulse-d03",
+			expr: fmt.Sprintf(`%s / (%s >= %d) < on (tenant) group_left () (%g / ecom:promo:factor) and ecom:sessions:z15m >= 4 unless on (tenant) %s{count="events"}`,
+				now, usual, leastVisits, level.share, trackingShare),
 			summary:     "Sessions are at {{ $value | humanizePercentage }} of what is usual",
 			description: "Sessions started in the last 15 minutes against the median of the same slot of the last four weeks. Not where the tracker fell silent while orders go on: that is A-TRK-01.",
 			current:     ask(now, number, nil, "tenant") + " sessions", base: ask(usual, number, nil, "tenant") + " sessions",
+			sample: ask(usual, number, nil, "tenant") + " sessions are usual", z: ask("ecom:sessions:z15m", score, nil, "tenant"),
 		}
+		a.costs("sessions", quarter)
 		out = append(out, a.rule(o))
 	}
 	crowd := alert{
-		id: "A-TRF-02", name: "TrafficSpikeBots", severity: "warning", family: "business", scope: "overall", hold: "10m", dashboard: "storepulse-d03",
-		expr:        `ecom:count:inc30m{count="sessions"} >= 500 and ecom:count:inc30m{count="sessions"} >= 2 * ecom:count:median30m{count="sessions"} and on (tenant) ecom:rate:now30m{rate="cvr",dimension=""} <= 0.5 * ecom:rate:base30m{rate="cvr",dimension=""}`,
+		id: "A-TRF-02", name: "TrafficSpikeBots", severity: "warning", family: "business", scope: "overall", hold: "10m", window: halfHour, dashboard: "storepulse-d03",
+		expr: fmt.Sprintf(`ecom:count:inc30m{count="sessions"} >= %d and ecom:count:inc30m{count="sessions"} >= 2 * (ecom:count:median30m{count="sessions"} * on (tenant) group_left () ecom:promo:factor) and on (tenant) ecom:rate:now30m{rate="cvr",dimension=""} <= 0.5 * ecom:rate:base30m{rate="cvr",dimension=""}`,
+			leastCrowd),
 		summary:     "Twice the usual sessions, and they buy half as often",
 		description: "Traffic of machines, or a campaign that brings the wrong people.",
 		labels:      map[string]string{"reason": "conversion"},
 		current:     "{{ $value | humanize }} sessions", base: ask("ecom:count:median30m", number, map[string]string{"count": "sessions"}, "tenant") + " sessions",
+		sample: "{{ $value | humanize }} sessions", z: ask("ecom:rate:z30m", score, map[string]string{"rate": "cvr", "dimension": ""}, "tenant") + " of their conversion",
 	}
 	out = append(out, crowd.rule(o))
 	bots := crowd
 	bots.labels = map[string]string{"reason": "bots"}
-	bots.expr = `ecom:bots:inc30m / (ecom:events:inc30m > 0) >= 0.2 and on (tenant) ecom:count:inc30m{count="sessions"} >= 500`
+	bots.expr = fmt.Sprintf(`ecom:bots:inc30m / (ecom:events:inc30m > 0) >= 0.2 and on (tenant) ecom:count:inc30m{count="sessions"} >= %d`, leastCrowd)
 	bots.summary, bots.current, bots.base = "{{ $value | humanizePercentage }} of the events come from bots", "{{ $value | humanizePercentage }}", "below 20 %"
+	bots.sample, bots.z = ask("ecom:events:inc30m", number, nil, "tenant")+" events", ""
 	bots.description = "Recognised bots are left out of the numbers; what is not recognised comes with them."
 	out = append(out, bots.rule(o))
 
 	var bounced []string
 	for _, g := range bounceGates {
-		bounced = append(bounced, fmt.Sprintf("(ecom:rate:now30m%[1]s - ecom:rate:base30m%[1]s >= on (tenant) group_left () (0.1 * ecom:promo:factor) and ecom:rate:z30m%[1]s <= -3 and ecom:rate_n:inc30m%[1]s >= %[2]d)", g.selector(), g.sessions))
+		bounced = append(bounced, "("+g.grown(halfHour, g.by(halfHour, -0.1), g.unlikely(halfHour, -3))+")")
 	}
 	bounce := alert{
-		id: "A-BNC-01", name: "BounceSpike", severity: "warning", family: "business", scope: "slice", hold: "30m", window: "30m", dashboard: "storepulse-d03",
+		id: "A-BNC-01", name: "BounceSpike", severity: "warning", family: "business", scope: "slice", hold: "30m", window: halfHour, dashboard: "storepulse-d03",
 		expr:        strings.Join(bounced, " or "),
 		summary:     "More visits that land on {{ $labels.slice }} leave at once",
 		description: "Bounces of closed sessions are 10 points or more above the same window of the last weeks. A session closes half an hour after its last event, so this is at least so old.",
 	}
-	bounce.numbersOfRate(halfHour, "bounce")
+	bounce.numbersOfRate("bounce")
 	return append(append(out, bounce.rule(o)), tracking(o)...)
-}
-
-// untracked is the share of the usual client events of a platform that sells as
-// usual and hardly reports, over the last minutes. Nobody sees such a fall of
-// traffic as one of visitors: it must be known before A-TRF-01 has held.
-func untracked(over string) string {
-	of := func(what, count string) string {
-		return fmt.Sprintf(`ecom:count:%s%s{count=%q,dimension="platform"}`, what, over, count)
-	}
-	return fmt.Sprintf("(%[1]s / (%[2]s >= 100) < 0.3 and on (tenant, slice) %[3]s >= 0.7 * %[4]s and on (tenant, slice) %[4]s >= 20)",
-		of("inc", "events"), of("median", "events"), of("inc", "orders_placed"), of("median", "orders_placed"))
 }
 
 // tracking: events vanish while orders go on.
 func tracking(o Options) []Rule {
-	silent := alert{
-		id: "A-TRK-01", name: "TrackingBroken", severity: "critical", family: "tracking", scope: "slice", hold: "15m", dashboard: "storepulse-d02",
-		expr:        "ecom:tracking:share",
-		summary:     "Client events of {{ $labels.slice }} have fallen to {{ $value | humanizePercentage }}, its orders have not",
-		description: "The shop sells, its tracker does not report: conversion and traffic of this platform say nothing now.",
-		current:     ask("ecom:count:inc30m", number, map[string]string{"count": "events", "dimension": "platform"}, "tenant", "slice") + " events",
-		base:        ask("ecom:count:median30m", number, map[string]string{"count": "events", "dimension": "platform"}, "tenant", "slice") + " events",
+	of := func(what string) string {
+		return ask("ecom:count:"+what+"30m", number, map[string]string{"dimension": "platform"}, "tenant", "slice", "count")
 	}
-	sel := `{rate="attributed",dimension=""}`
-	lost := silent
-	lost.scope = "overall"
-	lost.expr = fmt.Sprintf("ecom:rate:base30m%[1]s - ecom:rate:now30m%[1]s >= 0.15 and ecom:rate:z30m%[1]s >= 3 and ecom:rate_n:inc30m%[1]s >= 20", sel)
-	lost.summary = "Fewer orders find the session they came from"
-	lost.description = "The share of orders whose visitor is known is 15 points or more below the same window of the last weeks."
-	lost.numbersOfRate(halfHour, "attributed")
-	return []Rule{silent.rule(o), lost.rule(o)}
+	silent := alert{
+		id: "A-TRK-01", name: "TrackingBroken", severity: "critical", family: "tracking", scope: "slice", hold: "15m", window: halfHour, dashboard: "storepulse-d03",
+		expr:        trackingShare,
+		labels:      map[string]string{"reason": "events"},
+		summary:     "{{ $labels.count }} of {{ $labels.slice }} have fallen to {{ $value | humanizePercentage }}, its orders have not",
+		description: "The shop sells, its tracker does not report: conversion and traffic of this platform say nothing now.",
+		current:     of("inc") + " events", base: of("median") + " events",
+		sample: of("median") + " events are usual, with " + ask("ecom:count:median30m", number, map[string]string{"count": "orders_placed", "dimension": "platform"}, "tenant", "slice") + " orders",
+	}
+	g := attributedGate
+	lost := alert{
+		id: silent.id, name: silent.name, severity: silent.severity, family: silent.family, scope: "overall", hold: silent.hold, window: halfHour, dashboard: "storepulse-d04",
+		// Promotions do not excuse a tracker.
+		expr:        fmt.Sprintf("ecom:rate:base30m%[1]s - ecom:rate:now30m%[1]s >= 0.15 and ecom:rate:z30m%[1]s >= 3 and %s", g.selector(), g.holds(halfHour, 1)),
+		labels:      map[string]string{"reason": "attribution"},
+		summary:     "Fewer orders find the session they came from",
+		description: "The share of orders whose visitor is known is 15 points or more below the same window of the last weeks.",
+	}
+	lost.numbersOfRate(g.rate)
+	lost.lost = false
+	// Business numbers are in doubt before somebody is paged, and until their
+	// windows have the events again.
+	doubt := silent
+	doubt.severity, doubt.hold, doubt.keep, doubt.labels = "info", "5m", aftermath, map[string]string{"reason": "aftermath"}
+	doubt.summary = "Numbers of {{ $labels.slice }} are in doubt: {{ $labels.count }} are or were missing"
+	doubt.description = "Silences the business alerts of the shop until the windows that they look at are whole again."
+	return []Rule{silent.rule(o), lost.rule(o), doubt.rule(o)}
 }

@@ -74,18 +74,30 @@ func rates() []rate {
 	)
 }
 
+// eventTypes are the client events that move a session through the funnel: a
+// tracker can lose one of them alone.
+var eventTypes = [...]schemas.Kind{schemas.KindPageView, schemas.KindViewItem, schemas.KindAddToCart, schemas.KindBeginCheckout}
+
 // counts lists what is compared by number.
 func counts() []windowed {
 	clicks := counter{"ecom_events_ingested_total", []matcher{{"topic", "=", schemas.TopicNames[schemas.Clickstream]}}}
+	var types []windowed
+	for _, k := range eventTypes {
+		c := counter{clicks.name, append(slices.Clone(clicks.where), matcher{"type", "=", schemas.KindNames[k]})}
+		for _, w := range []window{quarter, halfHour} {
+			types = append(types, windowed{"ecom:count", w, map[string]string{"count": schemas.KindNames[k], "dimension": "platform"}, growth{counter: c, label: "platform"}, []window{w}})
+		}
+	}
 	count := func(name, dimension string, g growth) windowed {
 		return windowed{"ecom:count", halfHour, map[string]string{"count": name, "dimension": dimension}, g, growing[:]}
 	}
 	of := func(name string) growth { return growth{counter: counter{name: name}} }
-	return []windowed{
+	return append([]windowed{
 		count("sessions", "", of("ecom_sessions_started_total")),
 		count("orders_placed", "", of("ecom_orders_placed_total")),
 		count("orders_paid", "", of("ecom_orders_paid_total")),
 		count("gmv_paid", "", growth{counter: counter{name: "ecom_orders_paid_amount_minor_total"}, label: "currency"}),
+		count("orders_paid_foreign", "", of("ecom_orders_foreign_currency_total")),
 		count("events", "platform", growth{counter: clicks, label: "platform"}),
 		count("orders_placed", "platform", growth{counter: counter{name: "ecom_orders_placed_total"}, label: "platform"}),
 		{"ecom:sessions", quarter, nil, of("ecom_sessions_started_total"), []window{quarter}},
@@ -93,7 +105,7 @@ func counts() []windowed {
 		{"ecom:count", quarter, map[string]string{"count": "orders_placed", "dimension": "platform"}, growth{counter: counter{name: "ecom_orders_placed_total"}, label: "platform"}, []window{quarter}},
 		{"ecom:events", halfHour, nil, growth{counter: clicks}, nil},
 		{"ecom:bots", halfHour, nil, of("ecom_events_bot_total"), nil},
-	}
+	}, types...)
 }
 
 // payments: attempts, and those that failed for technical reasons. A buyer who

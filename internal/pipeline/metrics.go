@@ -111,6 +111,7 @@ func (m *Metrics) drop(lane uint32) {
 	m.watermarks.drop(lane)
 	m.stateBytes.DeleteLabelValues(strconv.Itoa(int(lane)))
 	m.waiting.DeleteLabelValues(strconv.Itoa(int(lane)))
+	m.laneStopped.DeleteLabelValues(strconv.Itoa(int(lane)))
 }
 
 func (m *Metrics) stopped(lane uint32) {

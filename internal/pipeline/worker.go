@@ -85,6 +85,7 @@ func (w *Worker) generation(ctx context.Context, a ingest.Assignment) {
 				w.deps.Log.Debug("close lane", "lane", id, "cause", err)
 			}
 			delete(w.lanes, id)
+			w.moved(id)
 		}
 	}
 	var lanes errgroup.Group
@@ -146,6 +147,13 @@ func (w *Worker) ended(id uint32, err error) {
 	if err != nil {
 		w.mu.stopped[id] = err
 	}
+}
+
+// moved forgets that the lane stopped here: another worker has it.
+func (w *Worker) moved(id uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.mu.stopped, id)
 }
 
 // Lanes are those that run here now, in no order.

@@ -1,0 +1,106 @@
+package rules
+
+import "fmt"
+
+// noSample are the alerts that judge no sample, and why.
+var noSample = map[string]string{
+	"A-CVR-01 2h": "the flag is said when the largest window has no sample", "A-CVR-01 1d": "as above", "A-CVR-02 2h": "as above", "A-CVR-02 1d": "as above",
+	"A-CVR-03 2h": "as above", "A-CVR-03 1d": "as above", "A-CVR-04 2h": "as above", "A-CVR-04 1d": "as above", "A-GMV-01 2h": "as above", "A-GMV-01 1d": "as above",
+	"A-PAY-01 5m failures":   "half an hour is judged then",
+	"A-TRK-01 30m aftermath": "follows the other",
+	"A-PL-01":                "an age", "A-PL-02": "an age", "A-PL-02 lane_stopped": "a state", "A-PL-02 lane_gone": "a state", "A-PL-02 aftermath": "follows the others",
+	"A-PL-06": "an age", "A-PL-07": "a state", "A-PL-08": "a count that must be 0", "A-PL-11": "always fires", "A-PL-12": "a state", "A-PL-12 gone": "a state", "A-PL-12 restarts": "a count",
+	"A-PL-13 memory": "a size",
+}
+
+func pipelineScenes() []scene {
+	busy := grows(`ecom_kafka_fetched_records_total{topic="clickstream"}`, 600)
+	click := `topic="clickstream"`
+	read := func(perMinute float64) string {
+		return grows("ecom_pipeline_records_total{"+click+`,outcome="fact"}`, perMinute)
+	}
+	in := func(perMinute float64) string {
+		return grows("ecom_events_ingested_total{"+click+`,type="page_view"}`, perMinute)
+	}
+	late := func(class string, perMinute float64) string {
+		return grows(fmt.Sprintf("ecom_events_late_total{%s,class=%q}", click, class), perMinute)
+	}
+	letters := func(perMinute float64) string {
+		return grows("ecom_events_dead_letter_total{"+click+`,reason="bad_money"}`, perMinute)
+	}
+	up := func(v ...float64) (all []string) {
+		for i, x := range v {
+			all = append(all, flat(fmt.Sprintf(`up{job="storepulse",instance="w%d"}`, i), x))
+		}
+		return all
+	}
+	vanishes := func(i int) string { return fmt.Sprintf(`up{job="storepulse",instance="w%d"} 1+0x5 stale`, i) }
+	lag := func(s float64) string { return flat("ecom_kafka_consumer_lag_seconds{"+click+"}", s) }
+	watermark := func(s float64) string { return flat(`ecom_watermark_delay_seconds{lane="3"}`, s) }
+	failing := grows(`ecom_clickhouse_insert_failures_total{table="fact_events",class="unknown"}`, 1)
+	complete := func(lane int, values string) string {
+		return fmt.Sprintf(`ecom_complete_until_timestamp_seconds{lane="%d"} %s`, lane, values)
+	}
+	state := func(bytes, limit float64) []string {
+		return []string{flat(`ecom_state_bytes{instance="w0",lane="0"}`, bytes), flat(`go_gc_gomemlimit_bytes{instance="w0"}`, limit)}
+	}
+	open := func(now, usual float64) []string {
+		return []string{flat(`ecom_sessions_open{instance="w0"}`, now), flat(`ecom:sessions_open:median{}`, usual)}
+	}
+	warning, critical := `severity="warning",topic="clickstream"`, `severity="critical",topic="clickstream"`
+	const doubt = `severity="info",trouble="aftermath"`
+	return []scene{
+		{"A-PL-01", "", "behind", fires, 6, []string{lag(121)}, []string{warning}},
+		{"A-PL-01", "", "far behind", fires, 6, []string{lag(601)}, []string{warning, critical}},
+		{"A-PL-01", "", "growing", fires, 40, []string{fmt.Sprintf("ecom_kafka_consumer_lag_seconds{%s} 0+10x300", click)}, []string{warning, critical}},
+		{"A-PL-01", "", "keeps up", below, 6, []string{lag(120)}, nil},
+		{"A-PL-02", "", "stands", fires, 12, []string{complete(0, "0+0x300"), busy}, []string{`severity="critical"`, doubt}},
+		{"A-PL-02", "", "just complete enough", below, 12, []string{complete(0, "300+0x300"), busy}, nil},
+		{"A-PL-02", "", "nothing arrives", below, 12, []string{complete(0, "0+0x300"), flat(`ecom_kafka_consumer_lag_messages{topic="clickstream"}`, 0)}, nil},
+		{"A-PL-02", "aftermath", "stood, and its windows are not whole", fires, 50, []string{complete(0, "0+0x20 1200+60x300"), busy}, []string{doubt}},
+		{"A-PL-02", "aftermath", "the windows are whole", below, 70, []string{complete(0, "0+0x20 1200+60x300"), busy}, nil},
+		{"A-PL-02", "lane_stopped", "waits for an operator", fires, 5, []string{flat(`ecom_pipeline_lane_stopped{lane="3"}`, 1), complete(0, "0+60x300")}, []string{`severity="critical",lane="3",trouble="lane_stopped"`, doubt}},
+		{"A-PL-02", "lane_stopped", "goes on", below, 5, []string{flat(`ecom_pipeline_lane_stopped{lane="3"}`, 0), complete(0, "0+60x300")}, nil},
+		{"A-PL-02", "lane_gone", "nobody has it", fires, 20, []string{complete(0, "0+60x300"), complete(1, "0+60x5 stale")}, []string{`severity="critical",lane="1",trouble="lane_gone"`}},
+		{"A-PL-02", "lane_gone", "moves to another worker", below, 20, []string{`ecom_complete_until_timestamp_seconds{lane="1",instance="w0"} 0+60x5 stale`, `ecom_complete_until_timestamp_seconds{lane="1",instance="w1"} _x8 540+60x300`}, nil},
+		{"A-PL-03", "", "one in a hundred", fires, 22, []string{read(200), letters(2)}, []string{warning}},
+		{"A-PL-03", "", "one in ten", fires, 22, []string{read(200), letters(19)}, []string{warning, critical}},
+		{"A-PL-03", "", "below 0.5 %", below, 22, []string{read(1000), letters(4)}, nil},
+		{"A-PL-03", "", "too few", thin, 22, []string{read(50), letters(1)}, nil},
+		{"A-PL-03", "new_reason", "a new reason", fires, 8, []string{read(10000), letters(30)}, []string{`severity="critical",topic="clickstream",reason="bad_money",trouble="new_reason"`}},
+		{"A-PL-03", "new_reason", "a known reason", below, 8, []string{read(10000), letters(30), flat(`ecom:letters:max7d{topic="clickstream",reason="bad_money"}`, 3)}, nil},
+		{"A-PL-03", "new_reason", "below a hundred", thin, 8, []string{read(10000), letters(19)}, nil},
+		{"A-PL-04", "", "late", fires, 50, []string{in(100), late("late", 6)}, []string{warning}},
+		{"A-PL-04", "", "too late", fires, 50, []string{in(1000), late("too_late", 2)}, []string{warning}},
+		{"A-PL-04", "", "three times as many as usual", fires, 28, []string{in(100), late("late", 2), flat(`ecom:late:share7d{topic="clickstream",class="late"}`, .006)}, []string{warning}},
+		{"A-PL-04", "", "below 5 %", below, 28, []string{in(100), late("late", 4), flat(`ecom:late:share7d{topic="clickstream",class="late"}`, .02)}, nil},
+		{"A-PL-04", "", "too few", thin, 50, []string{in(30), late("late", 20)}, nil},
+		{"A-PL-05", "", "everything twice", fires, 245, []string{in(100), "ecom_events_duplicate_total{" + click + "} 0+0x190 0+80x110"}, []string{warning}},
+		{"A-PL-05", "", "always so", below, 245, []string{in(100), grows("ecom_events_duplicate_total{"+click+"}", 20)}, nil},
+		{"A-PL-05", "", "too few", thin, 245, []string{in(30), "ecom_events_duplicate_total{" + click + "} 0+0x190 0+80x110"}, nil},
+		{"A-PL-06", "", "stalled", fires, 6, []string{watermark(901), busy}, []string{`severity="critical",lane="3"`}},
+		{"A-PL-06", "", "15 minutes", below, 6, []string{watermark(900), busy}, nil},
+		{"A-PL-07", "", "inserts fail and rows wait", fires, 6, []string{failing, lag(121)}, []string{`severity="critical"`}},
+		{"A-PL-07", "", "inserts fail and are repeated in time", below, 6, []string{failing, lag(119)}, nil},
+		{"A-PL-07", "", "too many parts", fires, 6, []string{flat(`ecom_clickhouse_parts_max{}`, 151)}, []string{`severity="critical"`}},
+		{"A-PL-07", "", "as many parts as may be", below, 6, []string{flat(`ecom_clickhouse_parts_max{}`, 150)}, nil},
+		{"A-PL-08", "", "a row is missing", fires, 1, []string{flat("ecom_ledger_imbalance_events{"+click+"}", 1)}, []string{critical}},
+		{"A-PL-08", "", "all agree", below, 1, []string{flat("ecom_ledger_imbalance_events{"+click+"}", 0)}, nil},
+		{"A-PL-11", "", "always", fires, 1, up(1), []string{`severity="info"`}},
+		{"A-PL-12", "", "one of three", fires, 4, up(1, 1, 0), []string{`severity="warning",instance="w2"`}},
+		{"A-PL-12", "", "two of three", fires, 4, up(1, 0, 0), []string{`severity="warning",instance="w1"`, `severity="warning",instance="w2"`, `severity="critical"`}},
+		{"A-PL-12", "", "the only one", fires, 4, up(0), []string{`severity="warning",instance="w0"`, `severity="critical"`}},
+		{"A-PL-12", "", "all well", below, 4, up(1, 1, 1), nil},
+		{"A-PL-12", "gone", "two of three have vanished", fires, 15, append(up(1), vanishes(1), vanishes(2)), []string{`severity="warning",trouble="gone"`, `severity="critical"`}},
+		{"A-PL-12", "gone", "one of three has vanished", fires, 15, append(up(1, 1), vanishes(2)), []string{`severity="warning",trouble="gone"`}},
+		{"A-PL-12", "gone", "fewer for over an hour", below, 90, append(up(1, 1), vanishes(2)), nil},
+		{"A-PL-12", "restarts", "starts again and again", fires, 12, append(up(1), `process_start_time_seconds{job="storepulse",instance="w0"} 0+120x300`), []string{`severity="warning",instance="w0",trouble="restarts"`}},
+		{"A-PL-12", "restarts", "three times", below, 12, append(up(1), `process_start_time_seconds{job="storepulse",instance="w0"} 0 1 2 3+0x300`), nil},
+		{"A-PL-13", "sessions", "three times as many", fires, 12, open(3000, 1000), []string{`severity="warning",trouble="sessions"`}},
+		{"A-PL-13", "sessions", "fewer", below, 12, open(2990, 1000), nil},
+		{"A-PL-13", "sessions", "too few", thin, 12, open(999, 100), nil},
+		{"A-PL-13", "memory", "little memory is left", fires, 12, state(8.1e8, 1e9), []string{`severity="warning",instance="w0",trouble="memory"`}},
+		{"A-PL-13", "memory", "memory is left", below, 12, state(7.9e8, 1e9), nil},
+		{"A-PL-13", "memory", "no limit is set", below, 12, state(8.1e8, 9.2e18), nil},
+	}
+}
