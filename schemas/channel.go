@@ -2,7 +2,7 @@ package schemas
 
 import "bytes"
 
-// Channel classification of one event (spec 4.8): click id and scene before
+// Channel classification of one event (docs/events.md, Sessions): click id and scene before
 // campaign parameters, those before the referrer. Without evidence, and for
 // referrers that are the shop itself or a payment gateway, it is direct.
 

@@ -202,7 +202,7 @@ const (
 // TopicNames are the label values of topic.
 var TopicNames = []string{"clickstream", "orders"}
 
-// StatusRank orders the states of an order (spec 3.5 with design section 10:
+// StatusRank orders the states of an order (docs/events.md, Order events:
 // refunds do not move the order's state). Zero means: no state change.
 func (k Kind) StatusRank() uint16 {
 	switch k {

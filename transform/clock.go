@@ -8,7 +8,7 @@ import (
 
 // eventTime corrects a producer's clock: an explicit pair of sent and received
 // times removes its error, and an event far ahead of its arrival takes the
-// arrival's time (spec 3.1). It is pure, so that the watermark can be computed
+// arrival's time (docs/events.md, Times). It is pure, so that the watermark can be computed
 // before the batch is applied.
 func eventTime(t, sent, received int64, explicit uint8) (corrected int64, clamped bool) {
 	t = statedTime(t, sent, received, explicit)

@@ -3,7 +3,7 @@ package transform
 // Bounds and fixed intervals, in milliseconds where a time. What a bound cuts
 // is counted in ecom_state_cut_total.
 const (
-	maxSessionEvents = 5000    // beyond, a session keeps counts only (spec 4.2, rule 5)
+	maxSessionEvents = 5000    // beyond, a session keeps counts only (docs/events.md, Sessions)
 	maxVisitorEvents = 8192    // beyond, all sessions of the visitor but the last are final
 	maxVisitorUsers  = 15      // 4 bits of a packed event
 	maxVisitorOrders = 256     // orders and hints that wait for sessions of one visitor

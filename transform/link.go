@@ -18,7 +18,7 @@ type linked struct {
 	hash    uint64
 }
 
-// linkOrders finds the session of each of the visitor's orders (spec 4.5):
+// linkOrders finds the session of each of the visitor's orders (docs/events.md, Orders):
 // the session of a click that names the order, if the click lies from a gap
 // before the order to the clock tolerance after it; then the latest session
 // of the order's own visitor that covers the order; then, for orders without

@@ -77,7 +77,7 @@ func (o *order) at() int64 {
 	return o.created
 }
 
-// linkable says that the order takes part in the session funnel (spec 4.4).
+// linkable says that the order takes part in the session funnel (docs/events.md, Orders).
 func (o *order) linkable() bool {
 	return o.at() != 0 && o.flags&orderLate == 0 && !o.apart()
 }

@@ -23,7 +23,7 @@ type Settings struct {
 	PayWindow    time.Duration // a payment counts for the session this long after the order
 }
 
-// DefaultSettings are the spec's: 30 min, 24 h, 2 min, 2 h, 72 h.
+// DefaultSettings are those of docs/events.md: 30 min, 24 h, 2 min, 2 h, 72 h.
 func DefaultSettings() Settings {
 	return Settings{Gap: 30 * time.Minute, MaxLength: 24 * time.Hour, OutOfOrder: 2 * time.Minute, MergeHorizon: 2 * time.Hour, PayWindow: 72 * time.Hour}
 }

@@ -15,17 +15,22 @@ import (
 	"github.com/storepulse/storepulse/internal/imports"
 )
 
-// realData gives a public data set that lies beside the project.
-func realData(t *testing.T, path string) string {
+// realData gives a public data set, from the folder that STOREPULSE_TEST_DATA names.
+func realData(t *testing.T, name string) string {
 	t.Helper()
-	full := filepath.Join("..", "..", "..", "shared", "data", path)
-	if _, err := os.Stat(full); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("real data is missing: %v", err)
-		}
-		t.Skipf("no real data beside the project: %v", err)
+	missing := t.Skipf
+	if os.Getenv("CI") == "true" {
+		missing = t.Fatalf
 	}
-	return full
+	folder := os.Getenv("STOREPULSE_TEST_DATA")
+	if folder == "" {
+		missing("needs %s: STOREPULSE_TEST_DATA names no folder of public data sets", name)
+	}
+	path := filepath.Join(folder, name)
+	if _, err := os.Stat(path); err != nil {
+		missing("STOREPULSE_TEST_DATA has no %s: %v", name, err)
+	}
+	return path
 }
 
 // importShop runs `storepulse import` and then drains.

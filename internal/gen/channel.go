@@ -11,7 +11,7 @@ type touch struct {
 	fields   string // JSON fields, each with a leading comma
 }
 
-// touches follow spec 4.8. Shares are relative.
+// touches follow docs/events.md, Channel. Shares are relative.
 var touches = []touch{
 	{schemas.ChannelDirect, 30, true, true, "home", ``},
 	{schemas.ChannelPaidSearch, 9, true, false, "product_detail", `,"utm_source":"baidu","utm_medium":"cpc","utm_campaign":"brand_terms","utm_term":"coat","click_id":"bd_vid.8f31c2"`},

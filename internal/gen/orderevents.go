@@ -3,7 +3,7 @@ package gen
 import "github.com/storepulse/storepulse/schemas"
 
 // orderEvent begins a record of the orders topic with the common fields of
-// spec 3.5. The order system's clock is right.
+// docs/events.md, Order events. The order system's clock is right.
 func (g *Generator) orderEvent(o *order, kind schemas.Kind, at int64) (int32, *record) {
 	slot, r := g.envelope(&o.visit, "/oms/shop-1", "ecom.", kind, at, false)
 	b := append(r.value, `,"order_id":"`...)

@@ -46,7 +46,7 @@ func (g *Generator) appendOrderID(b []byte, o *order) []byte {
 	return appendHex(append(appendHex(append(b, 'O'), g.run>>32, 8), '-'), o.number, 7)
 }
 
-// envelope begins a record: everything spec 3.1 asks for.
+// envelope begins a record: everything docs/events.md, One event, asks for.
 func (g *Generator) envelope(v *visit, source, prefix string, kind schemas.Kind, at int64, client bool) (int32, *record) {
 	slot := g.records.take()
 	r := g.records.at(slot)
@@ -95,7 +95,7 @@ func (g *Generator) envelope(v *visit, source, prefix string, kind schemas.Kind,
 	return slot, r
 }
 
-// click begins a clickstream record with the fields of spec 3.3.
+// click begins a clickstream record with the fields of docs/events.md, Clickstream events.
 func (g *Generator) click(v *visit, kind schemas.Kind, at int64) (int32, *record) {
 	prefix := ""
 	if v.sendsTimes {

@@ -157,7 +157,7 @@ func appendItems(b []byte, fields []field, rows []row, at time.Time) ([]byte, er
 	return b, nil
 }
 
-// maxItems is the limit of spec 3.1.
+// maxItems is the limit of docs/events.md, Clickstream events.
 const maxItems = 200
 
 // listed gives the rows whose items are written.

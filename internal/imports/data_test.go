@@ -29,15 +29,21 @@ func vocabulary(t testing.TB, extra ...string) *schemas.Vocabulary {
 	return v
 }
 
-// data finds a file of the public data sets beside the checkout.
+// data finds a file of the public data sets, in the folder that
+// STOREPULSE_TEST_DATA names.
 func data(t *testing.T, name string) string {
 	t.Helper()
-	path := filepath.Join("..", "..", "..", "shared", "data", name)
+	missing := t.Skipf
+	if os.Getenv("CI") == "true" {
+		missing = t.Fatalf
+	}
+	folder := os.Getenv("STOREPULSE_TEST_DATA")
+	if folder == "" {
+		missing("needs %s: STOREPULSE_TEST_DATA names no folder of public data sets", name)
+	}
+	path := filepath.Join(folder, name)
 	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("data set is required in CI: %v", err)
-		}
-		t.Skipf("data set is absent: %v", err)
+		missing("STOREPULSE_TEST_DATA has no %s: %v", name, err)
 	}
 	return path
 }

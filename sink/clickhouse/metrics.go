@@ -30,7 +30,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "ecom_clickhouse_insert_bytes_total", Help: "Bytes sent in acknowledged inserts, as on the wire.",
 		}, []string{"table"}),
 		parts: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "ecom_clickhouse_parts_max", Help: "Active parts of the partition that has most of them; over 300 merges cannot keep up.",
+			Name: "ecom_clickhouse_parts_max", Help: "Active parts of the partition that has most of them; over 150 merges do not keep up.",
 		}),
 	}
 	names := []string{"lanes", "epochs", "snapshots"}
