@@ -147,12 +147,12 @@ func orderScenes() []scene {
 		return []string{flat(`ecom_promo_active{kind="flash"}`, flash), flat(`ecom_promo_active{kind="festival"}`, festival)}
 	}
 	out := []scene{
-		// 2 a minute: silence of 6 minutes, and the facts are complete until 2 ago.
-		{"A-ORD-01", "", "silence", fires, 10, append(usual(60, 240), last, complete), []string{`severity="critical"`}},
-		{"A-ORD-01", "", "not yet", below, 8, append(usual(60, 240), last, complete), nil},
+		// 2 a minute: silence of 8 minutes, and the facts are complete until 2 ago.
+		{"A-ORD-01", "", "silence", fires, 12, append(usual(60, 240), last, complete), []string{`severity="critical"`}},
+		{"A-ORD-01", "", "not yet", below, 10, append(usual(60, 240), last, complete), nil},
 		{"A-ORD-01", "", "nobody knows while the facts are not complete", other, 30, append(usual(60, 240), last, flat(`ecom_complete_until_timestamp_seconds{lane="0"}`, 60)), nil},
-		{"A-ORD-01", "", "a small shop waits longer", below, 60, append(usual(3, 12), last, complete), nil},
-		{"A-ORD-01", "", "a small shop", fires, 126, append(usual(3, 12), last, complete), []string{`severity="critical"`}},
+		{"A-ORD-01", "", "a small shop waits longer", below, 160, append(usual(3, 12), last, complete), nil},
+		{"A-ORD-01", "", "a small shop", fires, 165, append(usual(3, 12), last, complete), []string{`severity="critical"`}},
 		{"A-ORD-01", "", "a night before a busy morning", below, 60, append(usual(60, 12), last, complete), nil},
 		{"A-ORD-01", "", "too small a shop", thin, 240, append(usual(1, 4), last, complete), nil},
 		{"A-GMV-01", "30m", "money and orders", fires, 20, soldOver(halfHour, 100, 200, 5e6, 1e7), []string{`severity="critical",window="30m"`}},

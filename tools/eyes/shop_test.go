@@ -97,6 +97,40 @@ func (s *shop) add(v float64, name string, kv ...string) {
 	s.counters[key].value += v
 }
 
+func (s *shop) set(v float64, name string, kv ...string) {
+	s.add(0, name, kv...)
+	s.counters[labels.FromStrings(append([]string{"__name__", name}, kv...)...).String()].value = v
+}
+
+// pipeline is one worker with two lanes that keeps up.
+func (s *shop) pipeline(at time.Time, events float64) {
+	const worker = "w0"
+	behind := 2 * time.Minute // events may be so much out of order
+	for _, lane := range []string{"0", "1"} {
+		s.set(float64(at.Add(-behind).Unix()), "ecom_complete_until_timestamp_seconds", "lane", lane, "instance", worker)
+		s.set(behind.Seconds(), "ecom_watermark_delay_seconds", "lane", lane, "instance", worker)
+		s.set(0, "ecom_pipeline_lane_stopped", "lane", lane, "instance", worker)
+		s.set(1e6, "ecom_state_bytes", "lane", lane, "instance", worker)
+	}
+	for _, topic := range []string{"clickstream", "orders"} {
+		s.set(1, "ecom_kafka_consumer_lag_seconds", "topic", topic, "instance", worker)
+		s.set(0, "ecom_kafka_consumer_lag_messages", "topic", topic, "instance", worker)
+		s.set(0, "ecom_ledger_imbalance_events", "topic", topic, "instance", worker)
+		s.add(events, "ecom_kafka_fetched_records_total", "topic", topic)
+		s.add(events, "ecom_pipeline_records_total", "topic", topic, "outcome", "fact")
+		s.add(s.poisson(events*.002), "ecom_events_dead_letter_total", "topic", topic, "reason", "bad_time")
+		s.add(s.poisson(events*.005), "ecom_events_duplicate_total", "topic", topic)
+		s.add(s.poisson(events*.003), "ecom_events_late_total", "topic", topic, "class", "late")
+		s.add(s.poisson(events*.0001), "ecom_events_late_total", "topic", topic, "class", "too_late")
+	}
+	s.add(0, "ecom_clickhouse_insert_failures_total", "table", "fact_events", "class", "unknown")
+	s.set(30, "ecom_clickhouse_parts_max")
+	s.set(events*20, "ecom_sessions_open", "instance", worker)
+	s.set(1, "up", "job", "storepulse", "instance", worker)
+	s.set(1e9, "process_start_time_seconds", "job", "storepulse", "instance", worker)
+	s.set(4e9, "go_gc_gomemlimit_bytes", "instance", worker)
+}
+
 // pass lets some time of the shop pass, and gives the counters after it.
 func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float64 {
 	busy := s.sessions * length.Minutes() * shape(at) * (1 + .03*s.rng.NormFloat64())
@@ -114,7 +148,10 @@ func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float
 			reach := n
 			seen := s.binomial(n, tracked)
 			s.add(seen, "ecom_sessions_started_total", "platform", p.name, "channel", c.name)
-			s.add(seen*eventsEach, "ecom_events_ingested_total", "topic", "clickstream", "type", "page_view", "platform", p.name)
+			events := func(kind string, n float64) {
+				s.add(s.binomial(n, tracked), "ecom_events_ingested_total", "topic", "clickstream", "type", kind, "platform", p.name)
+			}
+			events("page_view", n*eventsEach)
 			cart := 0.0
 			for i := schemas.StageVisit; i <= schemas.StagePay; i++ {
 				if i > schemas.StageVisit {
@@ -135,8 +172,13 @@ func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float
 					s.add(s.binomial(reach*r.share, tracked), "ecom_session_stage_region_total", "stage", schemas.StageNames[i], "region", r.name)
 				}
 				switch i {
+				case schemas.StageProductView:
+					events("view_item", reach)
 				case schemas.StageAddToCart:
 					cart = reach
+					events("add_to_cart", reach)
+				case schemas.StageCheckoutStart:
+					events("begin_checkout", reach)
 				case schemas.StageOrderSubmit:
 					s.add(reach, "ecom_orders_placed_total", "platform", p.name, "channel", c.name)
 					found := s.binomial(reach, .95*tracked)
@@ -168,16 +210,17 @@ func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float
 	}
 	s.add(paidAll*orderValue+math.Sqrt(paidAll)*orderValue*s.rng.NormFloat64()*.5, "ecom_orders_paid_amount_minor_total", "currency", "CNY")
 	s.add(s.poisson(busy*.1), "ecom_events_bot_total", "rule", "user_agent")
+	s.add(0, "ecom_orders_foreign_currency_total")
+	s.pipeline(at, busy*eventsEach)
 	if s.announced {
-		promo, active := labels.FromStrings("__name__", "ecom_promo_active", "kind", "festival"), 0.0
+		active := 0.0
 		if festival {
 			active = 1
 		}
-		s.counters["promo"] = &series{labels: promo, value: active}
+		s.set(active, "ecom_promo_active", "kind", "festival")
 	}
 	if paidAll > 0 {
-		last := labels.FromStrings("__name__", "ecom_last_paid_order_timestamp_seconds")
-		s.counters["last"] = &series{labels: last, value: float64(at.Unix())}
+		s.set(float64(at.Unix()), "ecom_last_paid_order_timestamp_seconds")
 	}
 	out := make(map[*labels.Labels]float64, len(s.counters))
 	for _, c := range s.counters {
