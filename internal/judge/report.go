@@ -17,7 +17,6 @@ type Report struct {
 	Refused  int // facts that the table refused and that stand as dead letters
 	Orders   int
 	Sessions int
-	Unjudged int // sessions that differ and may, see Settings.LateRebuilt
 
 	Lost          int // accepted events without a fact
 	Duplicated    int // facts beyond the first of an event
