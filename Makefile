@@ -19,7 +19,7 @@ KAFKA_ADDR := 127.0.0.1:19092
 EYES := ^TestChecks$$|^TestAlerts$$|^TestWeeksOfPromotions$$|^TestRoutes$$|^TestInhibition$$|^TestBackfill$$|^TestPanels$$
 # What test-kafka runs of internal/e2e; a house rule says what belongs here.
 ON_KAFKA := TestAgreement TestALateInsertOfAFencedOwner TestAZombieWakes TestBadRecords TestClickHouseRestoredFromABackup \
-	TestJudge TestKill9 TestPaymentOutage TestRefusals TestRefusedRows TestReplay TestReplayInterrupted \
+	TestJudge TestKill9 TestMostRowsAreRefused TestPaymentOutage TestRefusals TestRefusedRows TestReplay TestReplayInterrupted \
 	TestRetentionAteAPlan TestRetentionAteDoneEpochs TestRowsLostWithThePower TestSettingsChangeAfterACrash \
 	TestSnapshotsDamaged TestStorms TestTheGroupForgets TestTheLedgerIsNotPaperedOver TestTheTokenIsForgotten \
 	TestTopicCreatedAgain TestTrace TestTwoOwnersDuel TestVerify

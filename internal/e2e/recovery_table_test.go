@@ -38,10 +38,11 @@ import (
 //	window of tokens passed                          TestTheTokenIsForgotten
 //	late insert of a fenced owner                    TestALateInsertOfAFencedOwner
 //	zombie whose lanes moved, copy in flight         TestAZombieWakes
-//	snapshot damaged, then all missing               TestSnapshotsDamaged
+//	snapshot missing, damaged, then all missing      TestSnapshotsDamaged
 //	rows lost by power loss                          TestRowsLostWithThePower
+//	a table that takes no row of an epoch            TestMostRowsAreRefused
 //	two owners that both live                        TestTwoOwnersDuel
-//	crashes at random moments                        TestKill9, TestAnyHistoryGivesTheOraclesSessions
+//	crashes at random moments                        TestKill9, TestPropertyOnEngine
 
 // began is when the shopping time of these tests begins.
 var began = time.Date(2026, 11, 10, 18, 0, 0, 0, time.UTC)
