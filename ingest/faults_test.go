@@ -234,8 +234,7 @@ func TestSASLOnKafka(t *testing.T) {
 		if _, err := l.Read(w.ctx(10*time.Second), schemas.Ranges{}); err != nil {
 			t.Fatal(err)
 		}
-		m.stop()
-		if err := <-m.done; err != nil {
+		if err := m.leave(t); err != nil {
 			t.Fatal(err)
 		}
 

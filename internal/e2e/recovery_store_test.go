@@ -32,7 +32,7 @@ func TestTheTokenIsForgotten(t *testing.T) {
 		since := s.ask("SELECT uniqExact(epoch) FROM fact_events WHERE lane = 1")
 		s.wait("SELECT uniqExact(epoch) >= 3 + "+since+" FROM fact_events WHERE lane = 1", "1")
 		tr.finish()
-		p.says(t, `msg="lane recovered" part=pipeline lane=0`)
+		p.await(t, `msg="lane recovered" part=pipeline lane=0`)
 		mentions(t, p.log.String(), "outcome unknown")
 		s.consumed(len(events))
 		p.stop(t, 30*time.Second)
@@ -81,7 +81,7 @@ func TestSnapshotsDamaged(t *testing.T) {
 		p := s.startEnv(s.small(gate.env()), "run")
 		tr.await(p)
 		mentions(t, p.log.String(), `snapshot unusable, falling back to an older one" part=pipeline lane=0 epoch=`+strconv.Itoa(newest), "checksum differs", "lane recovered")
-		if n := series(t, p.metrics(t), "ecom_pipeline_snapshot_failures_total"); n != 1 {
+		if n := p.scraped(t).sum("ecom_pipeline_snapshot_failures_total"); n != 1 {
 			t.Errorf("%v unusable snapshots are counted, want 1", n)
 		}
 		p.kill()

@@ -50,7 +50,7 @@ func (s *shop) takeWhere(table, condition string) {
 // drop them.
 func TestRefusedRows(t *testing.T) {
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
-		s := letterShop{newShop(t, addr, session, 1)}
+		s := newShop(t, addr, session, 1)
 		s.run("migrate")
 		for table, condition := range map[string]string{
 			"fact_events":       "region != 'CN-ZJ'",
@@ -77,9 +77,9 @@ func TestRefusedRows(t *testing.T) {
 		add(schemas.OrdersTopic, 3*time.Minute, "o1", "a", `"type":"order.created","order_id":"o1","order_version":1,"created_at":"2026-11-10T10:03:00Z","currency":"CNY","payable_amount":"10.00","items":[{"item_id":"good","price":"10.00"}],"ship_region":"CN-ZJ"`)
 		add(schemas.OrdersTopic, 4*time.Minute, "o2", "a", `"type":"order.created","order_id":"o2","order_version":1,"created_at":"2026-11-10T10:04:00Z","currency":"CNY","payable_amount":"10.00","items":[{"item_id":"good","price":"4.00"},{"item_id":"bad","price":"6.00"}]`)
 		add(schemas.OrdersTopic, 5*time.Minute, "o3", "a", `"type":"order.paid","order_id":"o2","order_version":2,"paid_at":"2026-11-10T10:05:00Z","currency":"CNY","paid_amount":"10.00","payment_method":"alipay","ship_region":"CN-ZJ"`)
-		s.write(events)
+		s.send(events)
 		worker := s.startWorker()
-		s.await("SELECT arrayStringConcat(arraySort(groupArray(concat(refused_table, ' ', kafka_offset))), ', ') FROM dead_letters WHERE reason = 'refused_by_store'",
+		s.wait("SELECT arrayStringConcat(arraySort(groupArray(concat(refused_table, ' ', kafka_offset))), ', ') FROM dead_letters WHERE reason = 'refused_by_store'",
 			"fact_events 1, fact_order_events 0, fact_order_events 2, fact_order_items 1")
 		if got := s.ask(ids + "dead_letters"); got != "c2 o1 o2 o3" {
 			t.Errorf("dead letters of %s", got)
@@ -101,11 +101,11 @@ func TestRefusedRows(t *testing.T) {
 		events = nil
 		add(schemas.Clickstream, 24*time.Hour, "c4", "b", page)
 		add(schemas.OrdersTopic, 24*time.Hour, "o4", "b", `"type":"order.cancelled","order_id":"o9","order_version":9,"reason":"buyer","was_paid":false`)
-		s.write(events)
-		s.await(ids+"fact_events", "c1 c3 c4")
+		s.send(events)
+		s.wait(ids+"fact_events", "c1 c3 c4")
 		s.replays("2 send", "1 late: the lane rebuilds", "1 order events", "1 leave out: the event is a fact", "1 leave out: other rows of the record stand")
-		s.await(ids+"fact_events", "c1 c2 c3 c4")
-		s.await("SELECT arrayStringConcat(arraySort(groupArray(event_id)), ' ') FROM fact_order_events WHERE order_id = 'o2'", "o2 o3")
+		s.wait(ids+"fact_events", "c1 c2 c3 c4")
+		s.wait("SELECT arrayStringConcat(arraySort(groupArray(event_id)), ' ') FROM fact_order_events WHERE order_id = 'o2'", "o2 o3")
 		s.replays("0 send")
 		if got := s.ask("SELECT status, paid_minor FROM orders WHERE order_id = 'o2'"); got != "paid\t1000" {
 			t.Errorf("the order is %q", got)
@@ -120,7 +120,7 @@ func TestRefusedRows(t *testing.T) {
 }
 
 // replays replays everything and looks for what it must say.
-func (s letterShop) replays(want ...string) {
+func (s *shop) replays(want ...string) {
 	s.t.Helper()
 	said := strings.Join(strings.Fields(s.run("deadletters", "replay", "--yes")), " ")
 	for _, w := range want {
