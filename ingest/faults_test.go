@@ -194,7 +194,7 @@ func TestTLSAndSASL(t *testing.T) {
 				if name != "unknown authority" {
 					continue // looks like a connection that may heal
 				}
-				if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, ErrSetup) {
+				if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) {
 					t.Errorf("%s: Run ended with %v, want a set-up error", name, err)
 				}
 			}
@@ -243,7 +243,7 @@ func TestSASLOnKafka(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, ErrSetup) || !strings.Contains(err.Error(), `the brokers refused user "thief"`) {
+		if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) || !strings.Contains(err.Error(), `the brokers refused user "thief"`) {
 			t.Errorf("%s: Run ended with %v, want a set-up error", mechanism, err)
 		}
 	}

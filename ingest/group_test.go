@@ -275,7 +275,7 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err = c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, ErrSetup) || !strings.Contains(err.Error(), "same number of partitions") {
+		if err = c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) || !strings.Contains(err.Error(), "same number of partitions") {
 			t.Errorf("error %v for 2 and 3 partitions", err)
 		}
 	})

@@ -50,9 +50,6 @@ func (r *Report) OK() bool {
 	return r.Lost+r.Duplicated+r.Invented+r.Wrong+r.LettersWrong+r.LinesWrong+r.LatenessWrong+r.OrdersWrong+r.SessionsWrong == 0
 }
 
-// Errors gives the first faults of each kind.
-func (r *Report) Errors() []string { return r.errors }
-
 // Err is nil if OK, else says the summary and the first faults.
 func (r *Report) Err() error {
 	if r.OK() {

@@ -43,8 +43,11 @@ func walk(t *testing.T, visit func(path string)) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && slices.Contains(skip, d.Name()) {
-			return fs.SkipDir
+		if slices.Contains(skip, d.Name()) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil // .git of a worktree is a file
 		}
 		if d.Type().IsRegular() {
 			rel, err := filepath.Rel(root, path)
