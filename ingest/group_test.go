@@ -218,13 +218,15 @@ func (p *proxy) kill() {
 }
 
 func TestMoreWorkersThanLanes(t *testing.T) {
-	w := newWorld(t, startFake(t), 1, nil)
-	c2, _ := w.newClient()
-	first, second := w.join(w.client), w.join(c2)
-	got := settle(t, 1, first, second)
-	if len(got[0].Lanes)+len(got[1].Lanes) != 1 {
-		t.Fatalf("assignments %v", lanesOf(got))
-	}
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 1, nil)
+		c2, _ := w.newClient()
+		first, second := w.join(w.client), w.join(c2)
+		got := settle(t, 1, first, second)
+		if len(got[0].Lanes)+len(got[1].Lanes) != 1 {
+			t.Fatalf("assignments %v", lanesOf(got))
+		}
+	})
 }
 
 // What run returns while it still has its lanes ends Run.
