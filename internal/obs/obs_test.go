@@ -187,7 +187,7 @@ func TestBasicAuthGuardsEveryPage(t *testing.T) {
 		if c.password != "" {
 			req.SetBasicAuth("scraper", c.password)
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestTLS(t *testing.T) {
 	roots.AppendCertsFromPEM(certPEM)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)
-	resp, err := (&http.Client{Transport: transport}).Get("https://" + addr + "/readyz")
+	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("https://" + addr + "/readyz")
 	if err != nil {
 		t.Fatal(err)
 	}
