@@ -76,11 +76,15 @@ func TestTheLockOfADeadProgramIsTakenOver(t *testing.T) {
 	}
 }
 
-// TestALockThatIsLeftBlocksNoStart: workers ask for migrations whenever they
-// start. Where there are none, the lock of a program that died is nothing to them.
+// TestALockThatIsLeftBlocksNoStart: workers ask for migrations and views whenever
+// they start. Where all is in place, the lock of a program that died is nothing to them.
 func TestALockThatIsLeftBlocksNoStart(t *testing.T) {
 	c := lockClient(t)
+	views := []View{{"metric_one", `a 'quote' and a \`, "SELECT 1 AS one"}, {"metric_two", "", "SELECT 2 AS two"}}
 	if _, err := c.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.ApplyViews(t.Context(), views); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.lock(t.Context(), time.Hour); err != nil {
@@ -90,6 +94,13 @@ func TestALockThatIsLeftBlocksNoStart(t *testing.T) {
 	defer cancel()
 	if applied, err := c.Migrate(start); err != nil || len(applied) != 0 {
 		t.Errorf("a start beside the lock applied %v: %v", applied, err)
+	}
+	if err := c.ApplyViews(start, views); err != nil {
+		t.Errorf("a start beside the lock: %v", err)
+	}
+	views[1].SQL = "SELECT 3 AS two"
+	if other, err := c.otherViews(t.Context(), views); err != nil || len(other) != 1 || other[0].Name != "metric_two" {
+		t.Errorf("another definition of metric_two: to replace are %v, %v", other, err)
 	}
 }
 
