@@ -17,6 +17,13 @@ FUZZ ?= .
 KAFKA_ADDR := 127.0.0.1:19092
 # What needs Prometheus or Alertmanager: test-eyes runs it.
 EYES := ^TestChecks$$|^TestAlerts$$|^TestWeeksOfPromotions$$|^TestRoutes$$|^TestInhibition$$|^TestBackfill$$|^TestPanels$$
+# What test-kafka runs of internal/e2e; a house rule says what belongs here.
+ON_KAFKA := TestAgreement TestALateInsertOfAFencedOwner TestAZombieWakes TestBadRecords TestClickHouseRestoredFromABackup \
+	TestJudge TestKill9 TestMostRowsAreRefused TestPaymentOutage TestRefusals TestRefusedRows TestReplay TestReplayInterrupted \
+	TestRetentionAteAPlan TestRetentionAteDoneEpochs TestRowsLostWithThePower TestSettingsChangeAfterACrash \
+	TestSnapshotsDamaged TestStorms TestTheGroupForgets TestTheLedgerIsNotPaperedOver TestTheTokenIsForgotten \
+	TestTopicCreatedAgain TestTrace TestTwoOwnersDuel TestVerify
+space := $(subst ,, )
 # What test-kafka and test-eyes run, and a test that is only the body of another one's process.
 ELSEWHERE := ^TestParentProcess$$|$(EYES)|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
 
@@ -41,7 +48,7 @@ test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts 
 	trap 'tools/kafka/kafka.sh stop' EXIT; \
 	export STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1; \
 	{ $(GO) test -json -count=1 -timeout 10m ./ingest/... ; \
-	  $(GO) test -json -count=1 -timeout 15m -run 'TestKill9|TestBadRecords|TestRefusals|TestTopicCreatedAgain|TestVerify|TestJudge|TestStorms|TestRetentionAte|TestTheLedgerIs|TestTheGroup|TestTheToken|TestSnapshotsDamaged|TestRowsLost|TestClickHouseRestored|TestALateInsert|TestAZombie|TestTwoOwners|TestReplay|TestRefusedRows|TestTrace' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
+	  $(GO) test -json -count=1 -timeout 15m -run '^($(subst $(space),|,$(strip $(ON_KAFKA))))$$' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
 test-eyes: promtools ## rules, alerts and panels on promtool, a real Prometheus, a real Alertmanager and the engine
 	export CI=true; \

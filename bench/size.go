@@ -20,6 +20,8 @@ const (
 	sizeRate = 500
 	// sizeTimeout is the workers' session timeout in Kafka: the default.
 	sizeTimeout = 10 * time.Second
+	// sizeStop is how long a worker that is told to stop may take: its states are large.
+	sizeStop = 2 * time.Minute
 )
 
 // size is the stage that holds many sessions open while workers stop, die and

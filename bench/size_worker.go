@@ -96,8 +96,13 @@ func (w *sizeWorker) stop() error {
 	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-w.done
-	return w.failure()
+	select {
+	case <-w.done:
+		return w.failure()
+	case <-time.After(sizeStop):
+		w.kill()
+		return fmt.Errorf("worker did not end within %s\n%s", sizeStop, w.log.String())
+	}
 }
 
 // failure is how a worker that has ended failed, with its last words.

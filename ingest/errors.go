@@ -20,9 +20,9 @@ var ErrRetention = errors.New("removed by retention")
 // or lost its tail. The error is a *BeyondEndError.
 var ErrBeyondEnd = errors.New("beyond the log end")
 
-// ErrSetup: nothing but an operator can help (credentials, rights, topics).
+// errSetup: nothing but an operator can help (credentials, rights, topics).
 // Run ends with it instead of trying again.
-var ErrSetup = errors.New("kafka is not set up for this worker")
+var errSetup = errors.New("kafka is not set up for this worker")
 
 // RetentionError says what was asked for and where the log begins now.
 type RetentionError struct {
@@ -52,14 +52,14 @@ func (e *BeyondEndError) Error() string {
 
 func (e *BeyondEndError) Unwrap() error { return ErrBeyondEnd }
 
-// setupError is an error with its remedy, recognised by errors.Is(err, ErrSetup).
+// setupError is an error with its remedy, recognised by errors.Is(err, errSetup).
 type setupError struct {
 	text  string
 	cause error
 }
 
 func (e *setupError) Error() string   { return e.text }
-func (e *setupError) Unwrap() []error { return []error{ErrSetup, e.cause} }
+func (e *setupError) Unwrap() []error { return []error{errSetup, e.cause} }
 
 // setup turns an error that only an operator can mend into one that says how;
 // other errors come back as nil.

@@ -76,22 +76,24 @@ func TestFetchFaults(t *testing.T) {
 
 // A topic that was re-created has an end before our position.
 func TestBeyondTheLogEnd(t *testing.T) {
-	w := newWorld(t, startFake(t), 1, nil)
-	w.produce(w.kgo(), schemas.Clickstream, at(time.Now().UnixMilli(), 5)...)
-	l := w.lane(0)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	if _, err := l.Next(ctx, schemas.Positions{9, 0}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("got %v: an end that is behind must be given time", err)
-	}
-	s := w.client.source(schemas.Clickstream, 0)
-	s.failing = failing{since: time.Now().Add(-time.Minute), tries: 10}
-	_, err := s.once(w.ctx(10*time.Second), 9)
-	err = s.fatal(w.ctx(10*time.Second), 9, err)
-	var beyond *BeyondEndError
-	if !errors.As(err, &beyond) || !errors.Is(err, ErrBeyondEnd) || beyond.LogEnd != 5 {
-		t.Fatalf("got %v, want beyond the log end at 5", err)
-	}
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 1, nil)
+		w.produce(w.kgo(), schemas.Clickstream, at(time.Now().UnixMilli(), 5)...)
+		l := w.lane(0)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if _, err := l.Next(ctx, schemas.Positions{9, 0}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v: an end that is behind must be given time", err)
+		}
+		s := w.client.source(schemas.Clickstream, 0)
+		s.failing = failing{since: time.Now().Add(-time.Minute), tries: 10}
+		_, err := s.once(w.ctx(10*time.Second), 9)
+		err = s.fatal(w.ctx(10*time.Second), 9, err)
+		var beyond *BeyondEndError
+		if !errors.As(err, &beyond) || !errors.Is(err, ErrBeyondEnd) || beyond.LogEnd != 5 {
+			t.Fatalf("got %v, want beyond the log end at 5", err)
+		}
+	})
 }
 
 // The whole broker goes and comes back on its port.
@@ -125,26 +127,28 @@ func TestBrokerRestart(t *testing.T) {
 }
 
 func TestMisroutedKeysAreCounted(t *testing.T) {
-	w := newWorld(t, startFake(t), 4, nil)
-	var records []*kgo.Record
-	for i := range 2 * misrouteSample {
-		records = append(records, &kgo.Record{Key: []byte("same"), Partition: (partitionOf([]byte("same"), 4) + 1) % 4, Value: fmt.Appendf(nil, "%d", i)})
-	}
-	wrong := uint32(records[0].Partition)
-	w.produce(w.kgo(), schemas.OrdersTopic, records...)
-	w.collect(w.lane(wrong), schemas.Positions{}, schemas.Positions{0, 2 * misrouteSample})
-	if n := testutil.ToFloat64(w.client.metrics.misrouted.WithLabelValues("orders")); n != 2 {
-		t.Fatalf("counted %v of %d, want 2", n, len(records))
-	}
-	right := uint32((wrong + 3) % 4)
-	for _, r := range records {
-		r.Partition = int32(right)
-	}
-	w.produce(w.kgo(), schemas.OrdersTopic, records...)
-	w.collect(w.lane(right), schemas.Positions{}, schemas.Positions{0, 2 * misrouteSample})
-	if n := testutil.ToFloat64(w.client.metrics.misrouted.WithLabelValues("orders")); n != 2 {
-		t.Fatalf("counted %v after records that lie right", n)
-	}
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 4, nil)
+		var records []*kgo.Record
+		for i := range 2 * misrouteSample {
+			records = append(records, &kgo.Record{Key: []byte("same"), Partition: (partitionOf([]byte("same"), 4) + 1) % 4, Value: fmt.Appendf(nil, "%d", i)})
+		}
+		wrong := uint32(records[0].Partition)
+		w.produce(w.kgo(), schemas.OrdersTopic, records...)
+		w.collect(w.lane(wrong), schemas.Positions{}, schemas.Positions{0, 2 * misrouteSample})
+		if n := testutil.ToFloat64(w.client.metrics.misrouted.WithLabelValues("orders")); n != 2 {
+			t.Fatalf("counted %v of %d, want 2", n, len(records))
+		}
+		right := uint32((wrong + 3) % 4)
+		for _, r := range records {
+			r.Partition = int32(right)
+		}
+		w.produce(w.kgo(), schemas.OrdersTopic, records...)
+		w.collect(w.lane(right), schemas.Positions{}, schemas.Positions{0, 2 * misrouteSample})
+		if n := testutil.ToFloat64(w.client.metrics.misrouted.WithLabelValues("orders")); n != 2 {
+			t.Fatalf("counted %v after records that lie right", n)
+		}
+	})
 }
 
 func TestTLSAndSASL(t *testing.T) {
@@ -194,7 +198,7 @@ func TestTLSAndSASL(t *testing.T) {
 				if name != "unknown authority" {
 					continue // looks like a connection that may heal
 				}
-				if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, ErrSetup) {
+				if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) {
 					t.Errorf("%s: Run ended with %v, want a set-up error", name, err)
 				}
 			}
@@ -234,8 +238,7 @@ func TestSASLOnKafka(t *testing.T) {
 		if _, err := l.Read(w.ctx(10*time.Second), schemas.Ranges{}); err != nil {
 			t.Fatal(err)
 		}
-		m.stop()
-		if err := <-m.done; err != nil {
+		if err := m.leave(t); err != nil {
 			t.Fatal(err)
 		}
 
@@ -244,7 +247,7 @@ func TestSASLOnKafka(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, ErrSetup) || !strings.Contains(err.Error(), `the brokers refused user "thief"`) {
+		if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) || !strings.Contains(err.Error(), `the brokers refused user "thief"`) {
 			t.Errorf("%s: Run ended with %v, want a set-up error", mechanism, err)
 		}
 	}

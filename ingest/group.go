@@ -29,7 +29,7 @@ type Assignment struct {
 // heartbeats stop at that moment, so run must return well within the session
 // timeout. A run that returns nil before gives nothing away: its lanes stay
 // assigned until the generation ends. Errors that time may heal are logged and
-// tried again; Run returns what only an operator can mend (ErrSetup), an error
+// tried again; Run returns what only an operator can mend (errSetup), an error
 // of run, or nil when ctx has ended.
 func (c *Client) Run(ctx context.Context, run func(ctx context.Context, a Assignment) error) error {
 	for tries := 0; ; tries++ {
@@ -45,7 +45,7 @@ func (c *Client) Run(ctx context.Context, run func(ctx context.Context, a Assign
 		}
 		// A missing topic may be a cluster that has just started; the first
 		// check is patient for a few seconds, wrong credentials are not.
-		if errors.Is(err, ErrSetup) && (tries >= 5 || !errors.Is(err, kafka.UnknownTopicOrPartition)) {
+		if errors.Is(err, errSetup) && (tries >= 5 || !errors.Is(err, kafka.UnknownTopicOrPartition)) {
 			return err
 		}
 		c.log.Warn("kafka is not ready, trying again", "error", err)

@@ -36,6 +36,19 @@ func (w *world) join(c *Client) *member {
 	return m
 }
 
+// leave ends the member's run and gives how it ended.
+func (m *member) leave(t testing.TB) error {
+	t.Helper()
+	m.stop()
+	select {
+	case err := <-m.done:
+		return err
+	case <-time.After(time.Minute):
+		t.Fatal("a member that was told to stop has not left")
+		return nil
+	}
+}
+
 // settle waits until the members' newest assignments cover all lanes evenly
 // and are of one generation.
 func settle(t testing.TB, lanes int, members ...*member) []Assignment {
@@ -118,8 +131,7 @@ func TestGroupSharesLanes(t *testing.T) {
 		}
 
 		// A member that leaves gives its lanes to the other; who stays keeps what it has.
-		second.stop()
-		if err := <-second.done; err != nil {
+		if err := second.leave(t); err != nil {
 			t.Fatal(err)
 		}
 		after := settle(t, 8, first)
@@ -129,8 +141,7 @@ func TestGroupSharesLanes(t *testing.T) {
 		if err := got[1].Commit(w.ctx(20*time.Second), 5, schemas.Positions{12, 8}); err == nil {
 			t.Fatal("a commit of a former generation was accepted")
 		}
-		first.stop()
-		if err := <-first.done; err != nil {
+		if err := first.leave(t); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -153,8 +164,7 @@ func TestGroupSurvivesAKill(t *testing.T) {
 		proxy.kill()
 		after := settle(t, 6, first)
 		t.Logf("lanes moved %s after the kill, session timeout %s", time.Since(killed).Round(10*time.Millisecond), w.cfg.Kafka.SessionTimeout)
-		second.stop()
-		<-second.done
+		_ = second.leave(t) // cut off from the brokers, it may say so
 
 		c3, _ := w.newClient()
 		third := w.join(c3)
@@ -208,13 +218,15 @@ func (p *proxy) kill() {
 }
 
 func TestMoreWorkersThanLanes(t *testing.T) {
-	w := newWorld(t, startFake(t), 1, nil)
-	c2, _ := w.newClient()
-	first, second := w.join(w.client), w.join(c2)
-	got := settle(t, 1, first, second)
-	if len(got[0].Lanes)+len(got[1].Lanes) != 1 {
-		t.Fatalf("assignments %v", lanesOf(got))
-	}
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 1, nil)
+		c2, _ := w.newClient()
+		first, second := w.join(w.client), w.join(c2)
+		got := settle(t, 1, first, second)
+		if len(got[0].Lanes)+len(got[1].Lanes) != 1 {
+			t.Fatalf("assignments %v", lanesOf(got))
+		}
+	})
 }
 
 // What run returns while it still has its lanes ends Run.
@@ -265,7 +277,7 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err = c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, ErrSetup) || !strings.Contains(err.Error(), "same number of partitions") {
+		if err = c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) || !strings.Contains(err.Error(), "same number of partitions") {
 			t.Errorf("error %v for 2 and 3 partitions", err)
 		}
 	})

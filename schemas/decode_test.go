@@ -298,27 +298,6 @@ func TestConfiguredType(t *testing.T) {
 	}
 }
 
-func TestTopicOf(t *testing.T) {
-	v := testVocabulary(t)
-	for value, want := range map[string]string{
-		smallEvent:                         "clickstream",
-		`{"type":"order.paid"}`:            "orders",
-		`{"type":"ecom.order.created.v1"}`: "orders",
-		`{"type":"share"}`:                 "clickstream",
-		`{"type":"?"}`:                     "",
-		`{"type":1}`:                       "",
-		`{"type":"order.paid"`:             "",
-	} {
-		got := ""
-		if topic, ok := TopicOf(v, []byte(value)); ok {
-			got = topic.String()
-		}
-		if got != want {
-			t.Errorf("%s: got %q, want %q", value, got, want)
-		}
-	}
-}
-
 // A detail says what would be right.
 func TestDetails(t *testing.T) {
 	v := testVocabulary(t)

@@ -20,17 +20,3 @@ func Explain(v *Vocabulary, t Topic, value []byte) *Rejection {
 	}
 	return &Rejection{reason, string(b.Letters.Field.At(0)), string(b.Letters.Detail.At(0))}
 }
-
-// TopicOf finds the topic of a plain JSON event by its type, which may be in
-// short or long form and of any version.
-func TopicOf(v *Vocabulary, value []byte) (Topic, bool) {
-	d := NewDecoder(v)
-	if !d.scan(value, Clickstream) {
-		return 0, false
-	}
-	i := d.types.find(d.text(fType))
-	if i < 0 {
-		return 0, false
-	}
-	return d.kinds[i].kind.Topic(), true
-}

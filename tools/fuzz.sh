@@ -14,10 +14,12 @@ module=$(go list -m)
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 
+found=
 dirs=$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u)
 for dir in $dirs; do
 	targets=$(cat "$dir"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' | grep -E "$pattern" || true)
 	[ -n "$targets" ] || continue
+	found=1
 	go test -c -gcflags="$module/...=-d=libfuzzer" -o "$bin/fuzz.test" "$dir"
 	for target in $targets; do
 		echo "fuzz $dir $target for $time"
@@ -27,3 +29,5 @@ for dir in $dirs; do
 			-test.fuzzminimizetime 10x -test.fuzzcachedir "$cache" < /dev/null)
 	done
 done
+# A pattern that matches nothing must not pass for a clean run.
+[ -n "$found" ] || { echo "fuzz.sh: no fuzz target matches $pattern" >&2; exit 1; }

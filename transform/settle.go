@@ -46,7 +46,7 @@ func (s *State) settle(vi uint32, watermark int64, force bool) {
 	s.compare(v)
 	s.emit(v, watermark)
 	s.settleArchived(vi, v, watermark)
-	s.evict(vi, v, watermark)
+	s.evict(v, watermark)
 	s.schedule(vi, v, watermark)
 	s.trim(v)
 	v.mark = mark
@@ -173,7 +173,7 @@ func (s *State) emit(v *visitor, watermark int64) {
 
 // evict takes the events of spans that have left and of frozen sessions out of
 // the state. A session with an order that may still change stays as a row.
-func (s *State) evict(vi uint32, v *visitor, watermark int64) {
+func (s *State) evict(v *visitor, watermark int64) {
 	removed, cut := 0, false
 	for k := range s.folds {
 		f := &s.folds[k]
@@ -181,7 +181,7 @@ func (s *State) evict(vi uint32, v *visitor, watermark int64) {
 		if f.gone {
 			v.floor = max(v.floor, f.end)
 			removed += int(f.to - f.from)
-			s.leave(vi, v, k, watermark)
+			s.leave(v, k, watermark)
 		} else if f.approximate {
 			cut = true
 			if r.flags&frozen == 0 {
@@ -207,7 +207,7 @@ func (s *State) evict(vi uint32, v *visitor, watermark int64) {
 }
 
 // leave ends the session's stay, or archives it for its orders' sake.
-func (s *State) leave(vi uint32, v *visitor, k int, watermark int64) {
+func (s *State) leave(v *visitor, k int, watermark int64) {
 	f := &s.folds[k]
 	r := s.sessions.at(f.rec)
 	orders := s.linked[f.firstOrder:f.lastOrder]

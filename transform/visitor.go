@@ -98,15 +98,15 @@ func (s *State) newVisitor(id schemas.ID, tenant uint8) uint32 {
 }
 
 // drop frees a visitor of whom nothing is known any more.
-func (s *State) drop(i uint32) bool {
+func (s *State) drop(i uint32) {
 	v := s.visitors.at(i)
 	if v.n > 0 || v.sessions != 0 || v.mark != 0 {
-		return false
+		return
 	}
 	if v.more != 0 {
 		x := s.extras.at(v.more)
 		if x.orders != 0 || x.hints != 0 {
-			return false
+			return
 		}
 		if x.moreUsers != 0 {
 			s.users.put(x.moreUsers)
@@ -117,7 +117,6 @@ func (s *State) drop(i uint32) bool {
 	s.index.remove(&s.visitors, i)
 	v.platform = gone
 	s.visitors.put(i)
-	return true
 }
 
 // gone stands for the platform of a visitor that has left the pool.

@@ -101,7 +101,7 @@ func report(ctx context.Context, w io.Writer, st *stack, before [schemas.NumTopi
 	if err != nil {
 		return err
 	}
-	r, err := verify.Check(ctx, checkpoint.NewStore(client, st.cfg.Pipeline.ID), client, verifyOptions(st.cfg))
+	r, err := verify.Check(ctx, checkpoint.NewStore(client, st.cfg.Pipeline.ID), client, st.cfg.Verify())
 	if err != nil {
 		return err
 	}

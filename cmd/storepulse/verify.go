@@ -13,7 +13,6 @@ import (
 
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/checkpoint"
-	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/progress"
 	"github.com/storepulse/storepulse/internal/verify"
@@ -59,22 +58,12 @@ they are still there, and compares the checksum of every epoch.`,
 	return cmd
 }
 
-// verifyOptions compare all that can be compared without Kafka.
-func verifyOptions(cfg config.Config) verify.Options {
-	t := cfg.Transform()
-	return verify.Options{
-		Topics: cfg.ClickHouse().Topics, Tables: true, Sessions: true, Gap: t.Gap,
-		// No event comes more than 72 h late, and none is rebuilt before state has let go of it.
-		Settled: 72*time.Hour + t.PayWindow + t.MergeHorizon + t.Gap + time.Hour,
-	}
-}
-
 func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
 	cfg, err := s.config()
 	if err != nil {
 		return err
 	}
-	opt := verifyOptions(cfg)
+	opt := cfg.Verify()
 	if opt.From, err = parseTime("--from", f.from); err != nil {
 		return err
 	}

@@ -34,7 +34,10 @@ func TestRoutes(t *testing.T) {
 }
 
 // manager is a real Alertmanager with the generated configuration.
-type manager struct{ url string }
+type manager struct {
+	url  string
+	http *http.Client
+}
 
 func startManager(t *testing.T) manager {
 	t.Helper()
@@ -61,9 +64,9 @@ func startManager(t *testing.T) manager {
 			t.Log(log.String())
 		}
 	})
-	m := manager{"http://" + addr}
+	m := manager{url: "http://" + addr, http: &http.Client{Timeout: 20 * time.Second}}
 	m.until(t, "Alertmanager is ready", func() bool {
-		res, err := http.Get(m.url + "/-/ready")
+		res, err := m.http.Get(m.url + "/-/ready")
 		if err != nil {
 			return false
 		}
@@ -95,7 +98,7 @@ func (m manager) post(t *testing.T, alerts ...map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.Post(m.url+"/api/v2/alerts", "application/json", bytes.NewReader(b))
+	res, err := m.http.Post(m.url+"/api/v2/alerts", "application/json", bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +112,7 @@ func (m manager) post(t *testing.T, alerts ...map[string]string) {
 // silenced gives the alerts that are inhibited, and all, by their keys.
 func (m manager) silenced(t *testing.T) (inhibited, all map[string]bool) {
 	t.Helper()
-	res, err := http.Get(m.url + "/api/v2/alerts")
+	res, err := m.http.Get(m.url + "/api/v2/alerts")
 	if err != nil {
 		t.Fatal(err)
 	}

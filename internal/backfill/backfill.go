@@ -15,7 +15,6 @@ package backfill
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -82,9 +81,6 @@ func (r *Report) Samples() (n int64) {
 	}
 	return n
 }
-
-// ErrNoFacts says that the tables have nothing to compute from.
-var ErrNoFacts = errors.New("no facts in this time")
 
 type run struct {
 	opt    Options
@@ -179,7 +175,7 @@ func (r *run) prepare(ctx context.Context, from, until int64) error {
 		}
 	}
 	if first == 0 {
-		return fmt.Errorf("from %s until %s: %w", r.report.From.Format(time.RFC3339), r.report.Until.Format(time.RFC3339), ErrNoFacts)
+		return fmt.Errorf("from %s until %s: no facts in this time", r.report.From.Format(time.RFC3339), r.report.Until.Format(time.RFC3339))
 	}
 	if first > from {
 		r.report.Notes = append(r.report.Notes, "the first fact is of "+time.UnixMilli(first).UTC().Format(time.RFC3339)+": nothing is said of the time before")

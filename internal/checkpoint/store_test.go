@@ -273,7 +273,7 @@ func TestDrainWaitsForAnInsertThatBeganBeforeTheFence(t *testing.T) {
 		}.Encode()
 		status := make(chan int, 1)
 		go func() {
-			resp, err := http.Post(u, "", pr)
+			resp, err := devtest.HTTP.Post(u, "", pr)
 			if err != nil {
 				status <- 0
 				return

@@ -14,6 +14,7 @@ import (
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/pipeline"
+	"github.com/storepulse/storepulse/internal/verify"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
 	"github.com/storepulse/storepulse/transform"
@@ -97,6 +98,16 @@ func (c Config) ClickHouse() clickhouse.Config {
 	ch := c.Sink.ClickHouse
 	ch.Topics = [schemas.NumTopics]string{schemas.Clickstream: c.Kafka.Topics.Clickstream, schemas.OrdersTopic: c.Kafka.Topics.Orders}
 	return ch
+}
+
+// Verify compares all that can be compared without Kafka.
+func (c Config) Verify() verify.Options {
+	t := c.Transform()
+	return verify.Options{
+		Topics: c.ClickHouse().Topics, Tables: true, Sessions: true, Gap: t.Gap,
+		// No event comes more than 72 h late, and none is rebuilt before state has let go of it.
+		Settled: 72*time.Hour + t.PayWindow + t.MergeHorizon + t.Gap + time.Hour,
+	}
 }
 
 // Lanes gives what package pipeline is told. A revoked lane gets less than

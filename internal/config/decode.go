@@ -10,6 +10,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/storepulse/storepulse/internal/yamltext"
 )
 
 // decoder writes a YAML file over the defaults. It walks the syntax tree
@@ -173,17 +175,14 @@ func fieldsOf(v reflect.Value) []field {
 
 func keyText(e *ast.MappingValueNode) string { return e.Key.GetToken().Value }
 
-// scalarText gives the text of a single value as it was written, unquoted.
+// scalarText is yamltext.Scalar with the numbers that no field takes: their
+// fault is the value, not the shape.
 func scalarText(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+	switch n.(type) {
+	case *ast.InfinityNode, *ast.NanNode:
 		return n.GetToken().Value, true
 	}
-	return "", false
+	return yamltext.Scalar(n)
 }
 
 func isScalar(t reflect.Type) bool {

@@ -34,7 +34,7 @@ func (v *Verdict) Diff(w io.Writer, topics [schemas.NumTopics]string) error {
 // linesOf gives the record's lines without the commas at their ends: a field
 // that comes behind another changes nothing in that one.
 func linesOf(record []byte) []string {
-	list := strings.Split(Pretty(record), "\n")
+	list := strings.Split(pretty(record), "\n")
 	for i := range list {
 		list[i] = strings.TrimSuffix(list[i], ",")
 	}

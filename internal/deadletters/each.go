@@ -8,7 +8,7 @@ import (
 
 // Each shows visit every chosen letter, with where it was replayed to, if it was.
 func Each(ctx context.Context, q Querier, f Filter, visit func(l *Letter, replayed *records.Position) error) error {
-	return Pages(ctx, q, f, func(page []Letter) error {
+	return pages(ctx, q, f, func(page []Letter) error {
 		positions := make([]records.Position, len(page))
 		for i := range page {
 			positions[i] = page[i].Position

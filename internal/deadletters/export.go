@@ -37,7 +37,7 @@ func Export(ctx context.Context, q Querier, k Kafka, f Filter, w io.Writer) (n i
 	out := bufio.NewWriterSize(w, 1<<16)
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	err = Pages(ctx, q, f, func(page []Letter) error {
+	err = pages(ctx, q, f, func(page []Letter) error {
 		var originals map[records.Position]*records.Record
 		if k != nil {
 			want := make([]records.Position, len(page))

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"github.com/storepulse/storepulse/internal/yamltext"
 	"github.com/storepulse/storepulse/schemas"
 )
 
@@ -57,15 +58,15 @@ func LoadFix(file string) (*Fix, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the fix file: %w", err)
 	}
-	f, err := ParseFix(data)
+	f, err := parseFix(data)
 	if err != nil {
 		return nil, fmt.Errorf("fix file %s:\n%w", file, err)
 	}
 	return f, nil
 }
 
-// ParseFix checks a fix file; the error joins every fault, each with its line.
-func ParseFix(data []byte) (*Fix, error) {
+// parseFix checks a fix file; the error joins every fault, each with its line.
+func parseFix(data []byte) (*Fix, error) {
 	if len(data) > maxFix {
 		return nil, fmt.Errorf("the fix file has %d bytes, at most %d are read", len(data), maxFix)
 	}
@@ -126,7 +127,7 @@ func (c *fixCompiler) entries(n ast.Node) []entry {
 	}
 	var list []entry
 	for _, v := range values {
-		key, ok := yamlText(v.Key)
+		key, ok := yamltext.Scalar(v.Key)
 		if !ok {
 			c.fail(v.Key, "a key must be a plain word")
 			continue
@@ -165,7 +166,7 @@ func (c *fixCompiler) texts(n ast.Node) []string {
 	}
 	var list []string
 	for _, n := range nodes {
-		if s, ok := yamlText(n); ok {
+		if s, ok := yamltext.Scalar(n); ok {
 			list = append(list, s)
 		} else {
 			c.fail(n, "want a word")
@@ -191,7 +192,7 @@ func (c *fixCompiler) rule(n ast.Node) rule {
 			}
 		case "rename":
 			for _, e := range c.entries(e.value) {
-				to, ok := yamlText(e.value)
+				to, ok := yamltext.Scalar(e.value)
 				if !ok {
 					c.fail(e.value, "want the new path")
 					continue
@@ -288,24 +289,9 @@ func (c *fixCompiler) value(n ast.Node) *node {
 		}
 		return &node{raw: raw}
 	}
-	if s, ok := yamlText(n); ok {
+	if s, ok := yamltext.Scalar(n); ok {
 		return &node{raw: quote(s)}
 	}
 	c.fail(n, "want a string, a number, true, false or null")
 	return &node{raw: []byte("null")}
-}
-
-func yamlText(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		if n.Value == nil {
-			return "", false
-		}
-		return n.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		return n.GetToken().Value, true
-	}
-	return "", false
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/storepulse/storepulse/schemas"
 )
 
-// Fate says what a replay does with a letter, and why; it indexes FateNames.
+// Fate says what a replay does with a letter, and why; it indexes fateNames.
 type Fate uint8
 
 const (
@@ -26,10 +26,10 @@ const (
 	numFates
 )
 
-// FateNames are the words of reports.
-var FateNames = [numFates]string{"send", "fact", "replayed", "twin", "refused", "unfixed", "gone", "waits", "parts", "no_record"}
+// fateNames are the words of reports.
+var fateNames = [numFates]string{"send", "fact", "replayed", "twin", "refused", "unfixed", "gone", "waits", "parts", "no_record"}
 
-func (f Fate) String() string { return FateNames[f] }
+func (f Fate) String() string { return fateNames[f] }
 
 // Class says what a lane will make of the event by its time.
 type Class uint8
@@ -42,10 +42,10 @@ const (
 	numClasses
 )
 
-// ClassNames are the words of reports.
-var ClassNames = [numClasses]string{"in time", "late", "too late", "order"}
+// classNames are the words of reports.
+var classNames = [numClasses]string{"in time", "late", "too late", "order"}
 
-func (c Class) String() string { return ClassNames[c] }
+func (c Class) String() string { return classNames[c] }
 
 // Verdict is a letter with what would be sent for it.
 type Verdict struct {
@@ -133,8 +133,8 @@ func (v Verdict) is(f Fate, format string, args ...any) Verdict {
 // mend applies the fix and decodes what comes of it.
 func (j *judge) mend(v Verdict) Verdict {
 	var err error
-	subject := Subject{Reason: v.Letter.Reason, Field: v.Letter.Field, Type: v.Letter.Type, Topic: v.Topic}
-	if v.Value, v.Rules, err = j.fix.Mend(subject, v.Before); err != nil {
+	about := subject{Reason: v.Letter.Reason, Field: v.Letter.Field, Type: v.Letter.Type, Topic: v.Topic}
+	if v.Value, v.Rules, err = j.fix.mend(about, v.Before); err != nil {
 		return v.is(Unfixed, "%v", err)
 	}
 	reason := j.decode(&v)

@@ -8,17 +8,17 @@ import (
 	"github.com/storepulse/storepulse/schemas"
 )
 
-// Subject is what a rule looks at to decide whether it applies.
-type Subject struct {
+// subject is what a rule looks at to decide whether it applies.
+type subject struct {
 	Reason string
 	Field  string
 	Type   string // as the producer wrote it
 	Topic  schemas.Topic
 }
 
-// Mend applies every rule that matches, in the order of the file, and says
+// mend applies every rule that matches, in the order of the file, and says
 // which did. A value that no rule matches comes back as it is, byte for byte.
-func (f *Fix) Mend(s Subject, value []byte) (mended []byte, rules []int, err error) {
+func (f *Fix) mend(s subject, value []byte) (mended []byte, rules []int, err error) {
 	if f == nil {
 		return value, nil, nil
 	}
@@ -56,7 +56,7 @@ func (f *Fix) Rules() []int {
 	return lines
 }
 
-func (r *rule) matches(s Subject) bool {
+func (r *rule) matches(s subject) bool {
 	in := func(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
 	if !in(r.reasons, s.Reason) || !in(r.types, s.Type) || !in(r.topics, s.Topic.String()) {
 		return false

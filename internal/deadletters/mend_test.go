@@ -12,7 +12,7 @@ import (
 
 func parse(t *testing.T, text string) *Fix {
 	t.Helper()
-	f, err := ParseFix([]byte(text))
+	f, err := parseFix([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestMend(t *testing.T) {
 			if name == "map" {
 				want = strings.Replace(strings.Replace(plain, `"iOS"`, `"ios"`, 1), `10.50`, `"10.5"`, 1)
 			}
-			got, _, err := parse(t, "rules:\n- "+c.fix+"\n").Mend(Subject{}, []byte(record))
+			got, _, err := parse(t, "rules:\n- "+c.fix+"\n").mend(subject{}, []byte(record))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,16 +65,16 @@ func TestMendMatches(t *testing.T) {
   set: {b: 2}
 `)
 	for _, c := range []struct {
-		s    Subject
+		s    subject
 		want string
 	}{
-		{Subject{"bad_money", "items[3].price", "order.created", schemas.OrdersTopic}, `{"a":1}`},
-		{Subject{"bad_money", "items[3].price", "order.paid", schemas.OrdersTopic}, `{"a":1,"b":2}`},
-		{Subject{"bad_money", "items[3].price", "", schemas.Clickstream}, `{ }`},
-		{Subject{"bad_money", "price", "", schemas.OrdersTopic}, `{ }`},
-		{Subject{"pii", "items[3].price", "", schemas.OrdersTopic}, `{ }`},
+		{subject{"bad_money", "items[3].price", "order.created", schemas.OrdersTopic}, `{"a":1}`},
+		{subject{"bad_money", "items[3].price", "order.paid", schemas.OrdersTopic}, `{"a":1,"b":2}`},
+		{subject{"bad_money", "items[3].price", "", schemas.Clickstream}, `{ }`},
+		{subject{"bad_money", "price", "", schemas.OrdersTopic}, `{ }`},
+		{subject{"pii", "items[3].price", "", schemas.OrdersTopic}, `{ }`},
 	} {
-		got, _, err := f.Mend(c.s, []byte(`{ }`))
+		got, _, err := f.mend(c.s, []byte(`{ }`))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%+v: got %s, %v, want %s", c.s, got, err, c.want)
 		}
@@ -92,12 +92,12 @@ func TestMendRefuses(t *testing.T) {
 		`set: {d: 1}`:                     `[1]`,
 		`set: {e: 1} # nested too deeply`: `{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
 	} {
-		if got, _, err := parse(t, "rules:\n- "+fix+"\n").Mend(Subject{}, []byte(record)); err == nil {
+		if got, _, err := parse(t, "rules:\n- "+fix+"\n").mend(subject{}, []byte(record)); err == nil {
 			t.Errorf("%s on %.40s: got %s, want an error", fix, record, got)
 		}
 	}
 	// An absent source may be filled in.
-	got, _, err := parse(t, "rules:\n- set: {source: /a}\n").Mend(Subject{}, []byte(`{"id":"1"}`))
+	got, _, err := parse(t, "rules:\n- set: {source: /a}\n").mend(subject{}, []byte(`{"id":"1"}`))
 	if err != nil || string(got) != `{"id":"1","source":"/a"}` {
 		t.Errorf("an absent source: %s, %v", got, err)
 	}
@@ -124,7 +124,7 @@ func TestParseFixNamesTheLine(t *testing.T) {
 		"rules: {}\n":                                             "want a list",
 		"rules:\n- set: {\"items[99999999999999999999].a\": 1}\n": "want a number or *",
 	} {
-		_, err := ParseFix([]byte(text))
+		_, err := parseFix([]byte(text))
 		if err == nil {
 			t.Errorf("%q: no error", text)
 		} else if !strings.Contains(err.Error(), want) {
@@ -140,11 +140,11 @@ func FuzzFix(f *testing.F) {
 	f.Add("rules:\n- rename: {a: b.c}\n  map: {x: {\"1\": 2}}\n", `{"id":"1","a":[1,{}],"x":1}`, "")
 	f.Add("rules:\n- set: {\"a[0]\": null}\n", `{"a":[1]}`, "a")
 	f.Fuzz(func(t *testing.T, file, record, field string) {
-		fix, err := ParseFix([]byte(file))
+		fix, err := parseFix([]byte(file))
 		if err != nil {
 			return
 		}
-		got, rules, err := fix.Mend(Subject{Reason: "pii", Field: field}, []byte(record))
+		got, rules, err := fix.mend(subject{Reason: "pii", Field: field}, []byte(record))
 		if err != nil {
 			return
 		}

@@ -16,10 +16,10 @@ import (
 // pageSize bounds what is held in memory: letters have up to 64 KiB each.
 const pageSize = 250
 
-// Pages shows visit the chosen letters in the order they were received, a page
+// pages shows visit the chosen letters in the order they were received, a page
 // at a time. Letters that are written meanwhile are not among them, so that a
 // replay whose letters are refused again comes to an end.
-func Pages(ctx context.Context, q Querier, f Filter, visit func([]Letter) error) error {
+func pages(ctx context.Context, q Querier, f Filter, visit func([]Letter) error) error {
 	// By epochs, not by the clock: what is sent from here on is read by later ones.
 	var heads []string
 	err := rows(ctx, q, "the ledger", "SELECT lane, max(epoch) FROM epochs GROUP BY lane", nil, func(r driver.Rows) error {

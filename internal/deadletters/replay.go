@@ -55,7 +55,7 @@ func (r *Replay) walk(ctx context.Context, act func(context.Context, []Verdict) 
 		return c, err
 	}
 	done := 0
-	err = Pages(ctx, r.Store, r.Filter, func(page []Letter) error {
+	err = pages(ctx, r.Store, r.Filter, func(page []Letter) error {
 		verdicts, err := p.page(ctx, page)
 		if err != nil {
 			return err

@@ -55,7 +55,7 @@ func Show(ctx context.Context, q Querier, voc *schemas.Vocabulary, p records.Pos
 	if err := tw.Flush(); err != nil {
 		return true, err
 	}
-	_, err = fmt.Fprintf(w, "\n%s\n", Pretty(list[0].Value))
+	_, err = fmt.Fprintf(w, "\n%s\n", pretty(list[0].Value))
 	return true, err
 }
 

@@ -191,8 +191,8 @@ func (n *node) write(dst []byte) []byte {
 	return append(dst, n.raw...)
 }
 
-// Pretty indents a record that is JSON and gives others as they are.
-func Pretty(value []byte) string {
+// pretty indents a record that is JSON and gives others as they are.
+func pretty(value []byte) string {
 	var b bytes.Buffer
 	if json.Indent(&b, value, "", "  ") != nil {
 		return strings.ToValidUTF8(string(value), "\uFFFD")

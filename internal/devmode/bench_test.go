@@ -106,7 +106,7 @@ func BenchmarkInsertNativeLZ4(b *testing.B) {
 	for b.Loop() {
 		n++
 		q.Set("insert_deduplication_token", fmt.Sprint(n))
-		resp, err := http.Post(c.URL()+"/?"+q.Encode(), "application/octet-stream", bytes.NewReader(body))
+		resp, err := devtest.HTTP.Post(c.URL()+"/?"+q.Encode(), "application/octet-stream", bytes.NewReader(body))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -30,15 +30,6 @@ const (
 	engineDirEnv = "STOREPULSE_ENGINE_DIR"
 )
 
-// EnginePath says where the engine's library is, or will be, installed.
-func EnginePath() (string, error) {
-	dir, err := engineDir()
-	if err != nil {
-		return "", err
-	}
-	return libraryIn(dir), nil
-}
-
 func engineDir() (string, error) {
 	if dir := os.Getenv(engineDirEnv); dir != "" {
 		return filepath.Abs(dir)

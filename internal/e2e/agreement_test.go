@@ -52,7 +52,7 @@ func agree(t *testing.T, addr string, session time.Duration) bool {
 
 	start, hours := time.Date(2026, 11, 10, 4, 0, 0, 0, time.UTC), 6
 	g := gen.New(gen.Settings{Seed: 11, Start: start, Rate: 3, Duration: time.Duration(hours) * time.Hour, Defects: gen.RealisticDefects(), KnownVisitors: 2000})
-	w := produce.NewWriter(produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: s.cfg.ClickHouse().Topics})
+	w := produce.NewWriter(s.writer())
 	var e gen.Event
 	more := g.Next(&e)
 	scrapes := []scrape{scraped(t, listen)}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/produce"
 )
@@ -105,7 +105,7 @@ func (s *shop) fiveWeeks() (data string) {
 // feedAll produces all that next gives and returns how much.
 func (s *shop) feedAll(next func(*gen.Event) bool) int64 {
 	s.t.Helper()
-	w := produce.NewWriter(produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: s.cfg.ClickHouse().Topics})
+	w := produce.NewWriter(s.writer())
 	var e gen.Event
 	for next(&e) {
 		if err := w.Write(s.t.Context(), &e); err != nil {
@@ -240,7 +240,7 @@ type result struct {
 
 func (p prometheusServer) ask(t *testing.T, expr string) []result {
 	t.Helper()
-	res, err := http.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(expr))
+	res, err := devtest.HTTP.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(expr))
 	if err != nil {
 		t.Fatal(err)
 	}

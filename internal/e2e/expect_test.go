@@ -27,17 +27,10 @@ func (s *shop) judged() *judge.Report {
 
 func (s *shop) judgeRecords(records judge.Records) *judge.Report {
 	s.t.Helper()
-	return s.judgeBy(records, false)
-}
-
-// judgeBy also judges the sessions of late events if every rebuild was due.
-func (s *shop) judgeBy(records judge.Records, lateRebuilt bool) *judge.Report {
-	s.t.Helper()
 	settings, err := judge.SettingsOf(s.cfg)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	settings.LateRebuilt = lateRebuilt
 	report, err := judge.Check(s.t.Context(), records, s.store(), settings)
 	if err != nil {
 		s.t.Fatal(err)

@@ -227,7 +227,7 @@ func (s *shop) drain() {
 // not awaited may or may not be in the log.
 func (s *shop) feed(ctx context.Context, g *gen.Generator, pace produce.Pace) []gen.Event {
 	s.t.Helper()
-	w := produce.NewWriter(produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: [2]string{s.cfg.Kafka.Topics.Clickstream, s.cfg.Kafka.Topics.Orders}})
+	w := produce.NewWriter(s.writer())
 	var all []gen.Event
 	err := produce.Run(context.WithoutCancel(ctx), w, func(e *gen.Event) bool {
 		if ctx.Err() != nil || !g.Next(e) {
@@ -270,10 +270,15 @@ func (s *syncBuffer) tail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// send writes the events to their topics.
+// writer gives what a producer to the shop's topics is told.
+func (s *shop) writer() produce.Config {
+	return produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: s.cfg.ClickHouse().Topics}
+}
+
+// send writes the events to their topics, in their order.
 func (s *shop) send(events []gen.Event) {
 	s.t.Helper()
-	w := produce.NewWriter(produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: [2]string{s.cfg.Kafka.Topics.Clickstream, s.cfg.Kafka.Topics.Orders}})
+	w := produce.NewWriter(s.writer())
 	for i := range events {
 		if err := w.Write(s.t.Context(), &events[i]); err != nil {
 			s.t.Fatal(err)

@@ -43,9 +43,9 @@ func TestPaymentOutage(t *testing.T) {
 		for i, events := range parts {
 			s.send(events)
 			sent += len(events)
-			var metrics string
+			var m scrape
 			for deadline := time.Now().Add(2 * time.Minute); ; pause(t, 50*time.Millisecond) {
-				if metrics = w.metrics(t); totalOf(t, metrics, "ecom_pipeline_records_total") == float64(sent) {
+				if m = w.scraped(t); m.sum("ecom_pipeline_records_total") == float64(sent) {
 					break
 				}
 				if time.Now().After(deadline) {
@@ -53,20 +53,13 @@ func TestPaymentOutage(t *testing.T) {
 				}
 			}
 			now := counted{
-				totalOf(t, metrics, "ecom_orders_paid_total", `platform="app_ios"`), totalOf(t, metrics, "ecom_orders_paid_total", `platform="app_android"`),
-				totalOf(t, metrics, "ecom_payment_attempts_total", `result="hard"`),
+				m.sum("ecom_orders_paid_total", "platform", "app_ios"), m.sum("ecom_orders_paid_total", "platform", "app_android"),
+				m.sum("ecom_payment_attempts_total", "result", "hard"),
 			}
 			grown[i] = counted{now.ios - last.ios, now.android - last.android, now.hard - last.hard}
 			last = now
 			if i == len(parts)-1 {
-				names, all := 0, 0
-				for line := range strings.Lines(metrics) {
-					if !strings.HasPrefix(line, "#") {
-						all++
-					} else if strings.HasPrefix(line, "# TYPE ") {
-						names++
-					}
-				}
+				all, names := m.series()
 				t.Logf("the worker exposes %d series of %d metrics, its own and Go's included", all, names)
 				if all > budget {
 					t.Errorf("%d series, want at most %d", all, budget)
@@ -111,27 +104,4 @@ func TestPaymentOutage(t *testing.T) {
 			t.Errorf("more sessions of the outage paid than stopped at the order: %s", sessions)
 		}
 	})
-}
-
-// totalOf adds the series of a name that have all of the labels.
-func totalOf(t *testing.T, metrics, name string, labels ...string) (sum float64) {
-	t.Helper()
-next:
-	for line := range strings.Lines(metrics) {
-		rest, ok := strings.CutPrefix(line, name+"{")
-		if !ok {
-			continue
-		}
-		for _, l := range labels {
-			if !strings.Contains(rest, l) {
-				continue next
-			}
-		}
-		f, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndex(rest, "} ")+2:]), 64)
-		if err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
-		sum += f
-	}
-	return sum
 }

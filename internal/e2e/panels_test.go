@@ -155,7 +155,7 @@ func freeAddr(t *testing.T) string {
 // rows runs a statement on the engine and counts its rows that are not null all over.
 func (s *shop) rows(where, sql string) int {
 	s.t.Helper()
-	res, err := http.Post(s.cfg.Sink.ClickHouse.URL+"/?default_format=JSONCompact&database="+url.QueryEscape(s.cfg.Sink.ClickHouse.Database), "text/plain", strings.NewReader(sql))
+	res, err := devtest.HTTP.Post(s.cfg.Sink.ClickHouse.URL+"/?default_format=JSONCompact&database="+url.QueryEscape(s.cfg.Sink.ClickHouse.Database), "text/plain", strings.NewReader(sql))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func startPrometheus(t *testing.T, bin, data string, targets ...string) promethe
 	p := prometheusServer{"http://" + addr}
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		res, err := http.Get(p.url + "/-/ready")
+		res, err := devtest.HTTP.Get(p.url + "/-/ready")
 		if err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
@@ -232,7 +232,7 @@ func startPrometheus(t *testing.T, bin, data string, targets ...string) promethe
 // series is how many an expression gives now.
 func (p prometheusServer) series(t *testing.T, expr string) int {
 	t.Helper()
-	res, err := http.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(expr))
+	res, err := devtest.HTTP.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(expr))
 	if err != nil {
 		t.Fatal(err)
 	}

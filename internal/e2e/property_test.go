@@ -80,7 +80,7 @@ func TestPropertyOnEngine(t *testing.T) {
 	if copies == 0 && *worlds > 5 {
 		t.Error("no copy came after its original had left the state")
 	}
-	s.judgeBy(all, true)
+	s.judgeRecords(all)
 	for _, what := range []string{"SELECT count() > 0 FROM late_events WHERE late_class = 'late'", "SELECT count() > 0 FROM epochs WHERE kind = 'rebuild'"} {
 		s.wantCount(what, 1)
 	}

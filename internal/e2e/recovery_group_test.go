@@ -52,7 +52,7 @@ func (s *shop) work(records int, extra ...string) {
 		FROM (SELECT lane, argMax(kind, (term, seq)) AS last, argMax(epoch, (term, seq)) AS epoch FROM epochs GROUP BY lane)`
 	for range 5 {
 		p := s.startEnv(s.small(extra...), "run")
-		p.says(s.t, `part=pipeline lane=0`) // it claims, and knows what a signal is
+		p.await(s.t, `part=pipeline lane=0`) // it claims, and knows what a signal is
 		s.consumed(records)
 		p.stop(s.t, 30*time.Second)
 		if s.ask(tidy) == "1" {

@@ -45,14 +45,14 @@ func TestRetentionAteAPlan(t *testing.T) {
 
 		p := s.startEnv(s.small(), "run")
 		s.consumed(len(events))
-		p.says(t, "lane recovered")
-		metrics := p.metrics(t)
+		p.await(t, "lane recovered")
+		metrics := p.scraped(t)
 		p.stop(t, 30*time.Second)
 		mentions(t, p.log.String(), "records of a planned epoch lost to retention", "records lost to retention before they were read")
-		if n := series(t, metrics, `ecom_pipeline_records_total{outcome="lost_to_retention",topic="orders"}`); int64(n) != orders.Len()+20 {
+		if n := metrics.sum("ecom_pipeline_records_total", "outcome", "lost_to_retention", "topic", "orders"); int64(n) != orders.Len()+20 {
 			t.Errorf("the counter says that %v orders are lost, want %d of the plan and 20 of the gap", n, orders.Len())
 		}
-		if n := series(t, metrics, "ecom_pipeline_partial_recoveries_total"); n != 1 {
+		if n := metrics.sum("ecom_pipeline_partial_recoveries_total"); n != 1 {
 			t.Errorf("%v partial recoveries are counted, want 1", n)
 		}
 		s.recovers()

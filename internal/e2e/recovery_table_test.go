@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,10 +35,11 @@ import (
 //	window of tokens passed                          TestTheTokenIsForgotten
 //	late insert of a fenced owner                    TestALateInsertOfAFencedOwner
 //	zombie whose lanes moved, copy in flight         TestAZombieWakes
-//	snapshot damaged, then all missing               TestSnapshotsDamaged
+//	snapshot missing, damaged, then all missing      TestSnapshotsDamaged
 //	rows lost by power loss                          TestRowsLostWithThePower
+//	a table that takes no row of an epoch            TestMostRowsAreRefused
 //	two owners that both live                        TestTwoOwnersDuel
-//	crashes at random moments                        TestKill9, TestAnyHistoryGivesTheOraclesSessions
+//	crashes at random moments                        TestKill9, TestPropertyOnEngine
 
 // began is when the shopping time of these tests begins.
 var began = time.Date(2026, 11, 10, 18, 0, 0, 0, time.UTC)
@@ -58,7 +56,7 @@ func shopping(seed uint64, start time.Time) *gen.Generator {
 // takes them.
 func (s *shop) load(g *gen.Generator, n int) []gen.Event {
 	s.t.Helper()
-	w := produce.NewWriter(produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: [2]string{s.cfg.Kafka.Topics.Clickstream, s.cfg.Kafka.Topics.Orders}})
+	w := produce.NewWriter(s.writer())
 	all := make([]gen.Event, 0, n)
 	err := produce.Run(s.t.Context(), w, func(e *gen.Event) bool {
 		if len(all) == n || !g.Next(e) {
@@ -153,54 +151,6 @@ func mentions(t *testing.T, log string, words ...string) {
 	for _, w := range words {
 		if !strings.Contains(log, w) {
 			t.Errorf("the worker does not say %q:\n%s", w, log[max(0, len(log)-6000):])
-		}
-	}
-}
-
-var listening = regexp.MustCompile(`msg="Listening on".* address=(\S+)`)
-
-// metrics reads a worker's series as text.
-func (p *process) metrics(t *testing.T) string {
-	t.Helper()
-	p.await(t, "Listening on")
-	resp, err := http.Get("http://" + listening.FindStringSubmatch(p.log.String())[1] + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// series gives the value of a series, 0 if it is not there.
-func series(t *testing.T, metrics, name string) float64 {
-	t.Helper()
-	for line := range strings.Lines(metrics) {
-		if v, ok := strings.CutPrefix(line, name+" "); ok {
-			f, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			return f
-		}
-	}
-	return 0
-}
-
-// says is await with a bound.
-func (p *process) says(t *testing.T, text string) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(p.log.String(), text); pause(t, 20*time.Millisecond) {
-		select {
-		case <-p.done:
-			t.Fatalf("worker ended before it said %q: %v\n%s", text, p.err, p.log.tail(60))
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("worker does not say %q\n%s", text, p.log.tail(60))
 		}
 	}
 }

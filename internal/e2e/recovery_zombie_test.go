@@ -36,8 +36,8 @@ func TestAZombieWakes(t *testing.T) {
 		if rows == "0" {
 			t.Fatal("the first copy of the insert has not landed")
 		}
-		owner := `ecom_complete_until_timestamp_seconds{lane="%d"}`
-		if series(t, zombie.metrics(t), fmt.Sprintf(owner, 0)) == 0 && claim == 1 {
+		const owner = "ecom_complete_until_timestamp_seconds"
+		if zombie.scraped(t).sum(owner, "lane", "0") == 0 && claim == 1 {
 			t.Error("the owner does not show its lane before it sleeps")
 		}
 		if err := zombie.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -52,14 +52,14 @@ func TestAZombieWakes(t *testing.T) {
 		if status := tr.finish(); status != http.StatusOK {
 			t.Errorf("the copy that began before the fence: status %d, want it taken and dropped", status)
 		}
-		heir.says(t, `msg="lane recovered" part=pipeline lane=0`)
+		heir.await(t, `msg="lane recovered" part=pipeline lane=0`)
 		s.wait(fmt.Sprintf("SELECT count() > 0 FROM epochs WHERE lane = 0 AND bitShiftRight(term, 32) > %d", claim), "1")
 
 		if err := zombie.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
-		zombie.says(t, "into fact_sessions: the lane has a newer owner")
-		if n := fenced(zombie.metrics(t)); n == 0 {
+		zombie.await(t, "into fact_sessions: the lane has a newer owner")
+		if zombie.scraped(t).sum("ecom_clickhouse_insert_failures_total", "class", "fenced") == 0 {
 			t.Error("the zombie counts no insert that the fence refused")
 		}
 		events = append(events, s.load(g, 1000)...)
@@ -69,7 +69,7 @@ func TestAZombieWakes(t *testing.T) {
 			for deadline := time.Now().Add(30 * time.Second); ; pause(t, 20*time.Millisecond) {
 				shown := 0
 				for _, p := range []*process{zombie, heir} {
-					if series(t, p.metrics(t), fmt.Sprintf(owner, lane)) != 0 {
+					if p.scraped(t).sum(owner, "lane", fmt.Sprint(lane)) != 0 {
 						shown++
 					}
 				}
@@ -87,16 +87,6 @@ func TestAZombieWakes(t *testing.T) {
 		s.wantCount("SELECT count() - uniqExact(lane, epoch, epoch_row) FROM fact_events", 0)
 		s.judge()
 	})
-}
-
-// fenced adds up the inserts that the fence refused.
-func fenced(metrics string) (n int) {
-	for line := range strings.Lines(metrics) {
-		if strings.HasPrefix(line, `ecom_clickhouse_insert_failures_total{`) && strings.Contains(line, `"fenced"`) && !strings.HasSuffix(strings.TrimSpace(line), " 0") {
-			n++
-		}
-	}
-	return n
 }
 
 // TestALateInsertOfAFencedOwner: an insert that began before the fence lands
@@ -117,7 +107,7 @@ func TestALateInsertOfAFencedOwner(t *testing.T) {
 		if status := tr.finish(); status != http.StatusOK {
 			t.Errorf("the insert that began before the fence: status %d, want it taken", status)
 		}
-		p.says(t, "lane recovered")
+		p.await(t, "lane recovered")
 		s.wantCount("SELECT count() > 0 AND count() = uniqExact(epoch_row) AND uniqExact(term) = 1 FROM fact_events WHERE epoch = 3", 1)
 
 		second.await(p)
@@ -132,7 +122,7 @@ func TestALateInsertOfAFencedOwner(t *testing.T) {
 		if status := second.finish(); status == http.StatusOK {
 			t.Error("a killed insert was applied")
 		}
-		p.says(t, "lane recovered")
+		p.await(t, "lane recovered")
 		p.stop(t, 30*time.Second)
 		s.recovers()
 		s.judge()

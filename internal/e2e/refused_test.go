@@ -5,15 +5,41 @@ import (
 	"testing"
 	"time"
 
-	"github.com/storepulse/storepulse/internal/devmode/devtest"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/schemas"
 )
 
-// statement changes the shop's database.
-func (s letterShop) statement(text string) {
+// TestMostRowsAreRefused: a table that takes almost no row of an epoch is not
+// filled up with dead letters. The lane stops, says what to do, and goes on from
+// the same place when the table is mended.
+func TestMostRowsAreRefused(t *testing.T) {
+	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+		s := newShop(t, addr, session, 1)
+		s.start("migrate").wait(t, time.Minute)
+		s.takeWhere("fact_events", "event_type = 'search'")
+		s.load(shopping(65, began), 2000)
+		epoch := append(s.env(), "STOREPULSE_INGEST_EPOCH_RECORDS=2000", "STOREPULSE_INGEST_EPOCH_INTERVAL=10s") // all of it
+		s.refuses(epoch, "the store refuses more than 1000 rows of one epoch of fact_events", "the table does not fit this program", "run `storepulse migrate`, then restart")
+		s.wantCount("SELECT count() FROM fact_events", 0)
+		s.wantCount("SELECT count() FROM dead_letters WHERE reason = 'refused_by_store'", 0)
+		s.wantCount("SELECT max(epoch) FROM epochs", 1)
+
+		s.change("ALTER TABLE fact_events DROP CONSTRAINT nowhere")
+		mentions(t, s.recovers(), "epoch=1 rerun=1 in_doubt=true")
+		s.judge()
+	})
+}
+
+// takeWhere makes a table take no row but those that meet the condition. The
+// probe must refuse what the table does, the fence excepted: it is made anew as
+// the migrations make it, because it cannot be altered.
+func (s *shop) takeWhere(table, condition string) {
 	s.t.Helper()
-	devtest.Exec(s.t, s.cfg.Sink.ClickHouse.URL, text, "database", s.cfg.Sink.ClickHouse.Database)
+	s.change("DROP TABLE " + table + "_probe")
+	s.change("ALTER TABLE " + table + " DROP CONSTRAINT fenced")
+	s.change("ALTER TABLE " + table + " ADD CONSTRAINT nowhere CHECK " + condition)
+	s.change("CREATE TABLE " + table + "_probe AS " + table + " ENGINE = Null")
+	s.change("ALTER TABLE " + table + " ADD CONSTRAINT fenced CHECK (lane, term) IN (SELECT lane, max(term) FROM lanes GROUP BY lane)")
 }
 
 // TestRefusedRows: rows that a table will never take become dead letters, the
@@ -22,20 +48,14 @@ func (s letterShop) statement(text string) {
 // drop them.
 func TestRefusedRows(t *testing.T) {
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
-		s := letterShop{newShop(t, addr, session, 1)}
+		s := newShop(t, addr, session, 1)
 		s.run("migrate")
 		for table, condition := range map[string]string{
 			"fact_events":       "region != 'CN-ZJ'",
 			"fact_order_events": "ship_region != 'CN-ZJ'",
 			"fact_order_items":  "item_id != 'bad'",
 		} {
-			// The probe must refuse what the table does, the fence excepted: it is
-			// made anew as the migrations make it, because it cannot be altered.
-			s.statement("DROP TABLE " + table + "_probe")
-			s.statement("ALTER TABLE " + table + " DROP CONSTRAINT fenced")
-			s.statement("ALTER TABLE " + table + " ADD CONSTRAINT nowhere CHECK " + condition)
-			s.statement("CREATE TABLE " + table + "_probe AS " + table + " ENGINE = Null")
-			s.statement("ALTER TABLE " + table + " ADD CONSTRAINT fenced CHECK (lane, term) IN (SELECT lane, max(term) FROM lanes GROUP BY lane)")
+			s.takeWhere(table, condition)
 		}
 		at := time.Date(2026, 11, 10, 10, 0, 0, 0, time.UTC)
 		var events []gen.Event
@@ -55,9 +75,9 @@ func TestRefusedRows(t *testing.T) {
 		add(schemas.OrdersTopic, 3*time.Minute, "o1", "a", `"type":"order.created","order_id":"o1","order_version":1,"created_at":"2026-11-10T10:03:00Z","currency":"CNY","payable_amount":"10.00","items":[{"item_id":"good","price":"10.00"}],"ship_region":"CN-ZJ"`)
 		add(schemas.OrdersTopic, 4*time.Minute, "o2", "a", `"type":"order.created","order_id":"o2","order_version":1,"created_at":"2026-11-10T10:04:00Z","currency":"CNY","payable_amount":"10.00","items":[{"item_id":"good","price":"4.00"},{"item_id":"bad","price":"6.00"}]`)
 		add(schemas.OrdersTopic, 5*time.Minute, "o3", "a", `"type":"order.paid","order_id":"o2","order_version":2,"paid_at":"2026-11-10T10:05:00Z","currency":"CNY","paid_amount":"10.00","payment_method":"alipay","ship_region":"CN-ZJ"`)
-		s.write(events)
+		s.send(events)
 		worker := s.startWorker()
-		s.await("SELECT arrayStringConcat(arraySort(groupArray(concat(refused_table, ' ', kafka_offset))), ', ') FROM dead_letters WHERE reason = 'refused_by_store'",
+		s.wait("SELECT arrayStringConcat(arraySort(groupArray(concat(refused_table, ' ', kafka_offset))), ', ') FROM dead_letters WHERE reason = 'refused_by_store'",
 			"fact_events 1, fact_order_events 0, fact_order_events 2, fact_order_items 1")
 		if got := s.ask(ids + "dead_letters"); got != "c2 o1 o2 o3" {
 			t.Errorf("dead letters of %s", got)
@@ -71,7 +91,7 @@ func TestRefusedRows(t *testing.T) {
 		s.wantCount("SELECT count() FROM fact_order_items", 2)
 
 		for _, table := range []string{"fact_events", "fact_order_events", "fact_order_items"} {
-			s.statement("ALTER TABLE " + table + " DROP CONSTRAINT nowhere")
+			s.change("ALTER TABLE " + table + " DROP CONSTRAINT nowhere")
 		}
 		// The lane still knows c2 and o3: it would drop them.
 		s.replays("0 send", "1 leave out: the event is a fact", "2 leave out for now", "1 leave out: other rows of the record stand")
@@ -79,11 +99,11 @@ func TestRefusedRows(t *testing.T) {
 		events = nil
 		add(schemas.Clickstream, 24*time.Hour, "c4", "b", page)
 		add(schemas.OrdersTopic, 24*time.Hour, "o4", "b", `"type":"order.cancelled","order_id":"o9","order_version":9,"reason":"buyer","was_paid":false`)
-		s.write(events)
-		s.await(ids+"fact_events", "c1 c3 c4")
+		s.send(events)
+		s.wait(ids+"fact_events", "c1 c3 c4")
 		s.replays("2 send", "1 late: the lane rebuilds", "1 order events", "1 leave out: the event is a fact", "1 leave out: other rows of the record stand")
-		s.await(ids+"fact_events", "c1 c2 c3 c4")
-		s.await("SELECT arrayStringConcat(arraySort(groupArray(event_id)), ' ') FROM fact_order_events WHERE order_id = 'o2'", "o2 o3")
+		s.wait(ids+"fact_events", "c1 c2 c3 c4")
+		s.wait("SELECT arrayStringConcat(arraySort(groupArray(event_id)), ' ') FROM fact_order_events WHERE order_id = 'o2'", "o2 o3")
 		s.replays("0 send")
 		if got := s.ask("SELECT status, paid_minor FROM orders WHERE order_id = 'o2'"); got != "paid\t1000" {
 			t.Errorf("the order is %q", got)
@@ -98,7 +118,7 @@ func TestRefusedRows(t *testing.T) {
 }
 
 // replays replays everything and looks for what it must say.
-func (s letterShop) replays(want ...string) {
+func (s *shop) replays(want ...string) {
 	s.t.Helper()
 	said := strings.Join(strings.Fields(s.run("deadletters", "replay", "--yes")), " ")
 	for _, w := range want {

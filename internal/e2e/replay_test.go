@@ -13,11 +13,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/storepulse/storepulse/internal/deadletters"
 	"github.com/storepulse/storepulse/internal/gen"
-	"github.com/storepulse/storepulse/internal/produce"
 	"github.com/storepulse/storepulse/internal/records"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
@@ -70,56 +68,15 @@ func brokenShop() (broken, mended []gen.Event) {
 	return broken, mended
 }
 
-// letterShop is a shop whose dead letters are replayed.
-type letterShop struct{ *shop }
-
-// write sends the events one by one, so that offsets follow their order.
-func (s letterShop) write(events []gen.Event) {
-	s.t.Helper()
-	w := produce.NewWriter(s.writer())
-	for i := range events {
-		if err := w.Write(s.t.Context(), &events[i]); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	if err := w.Close(s.t.Context()); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s letterShop) names() [schemas.NumTopics]string {
-	return [schemas.NumTopics]string{s.cfg.Kafka.Topics.Clickstream, s.cfg.Kafka.Topics.Orders}
-}
-
-func (s letterShop) writer() produce.Config {
-	return produce.Config{Brokers: s.cfg.Kafka.Brokers, Topics: s.names()}
-}
-
-// await waits until a query gives the answer.
-func (s letterShop) await(query, want string) {
-	s.t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
-		got := s.ask(query)
-		if got == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("%s: still %q, want %q", query, got, want)
-		}
-	}
-}
-
 // run runs the program to its end and gives what it said.
-func (s letterShop) run(args ...string) string {
+func (s *shop) run(args ...string) string {
 	s.t.Helper()
 	p := s.start(args...)
 	p.wait(s.t, time.Minute)
 	return p.log.String()
 }
 
-func (s letterShop) fix() string {
+func (s *shop) fix() string {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "fix.yaml")
 	if err := os.WriteFile(file, []byte(fixFile), 0o600); err != nil {
@@ -129,7 +86,7 @@ func (s letterShop) fix() string {
 }
 
 // inKafka counts the records of each id that a worker would accept.
-func (s letterShop) inKafka() map[string]int {
+func (s *shop) inKafka() map[string]int {
 	s.t.Helper()
 	r := s.reader()
 	batch, decoder := s.decoder()
@@ -138,7 +95,7 @@ func (s letterShop) inKafka() map[string]int {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for t, name := range s.names() {
+	for t, name := range s.cfg.ClickHouse().Topics {
 		for p := range partitions {
 			err := r.Scan(s.t.Context(), name, uint32(p), schemas.Range{End: 1 << 62}, func(rec *records.Record) bool {
 				batch.Reset()
@@ -159,7 +116,7 @@ func (s letterShop) inKafka() map[string]int {
 	return n
 }
 
-func (s letterShop) reader() *records.Reader {
+func (s *shop) reader() *records.Reader {
 	s.t.Helper()
 	r, err := records.NewReader(s.cfg.Source(), slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -169,28 +126,18 @@ func (s letterShop) reader() *records.Reader {
 	return r
 }
 
-func (s letterShop) client() *clickhouse.Client {
-	s.t.Helper()
-	c, err := clickhouse.New(s.cfg.ClickHouse(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
 const ids = "SELECT arrayStringConcat(arraySort(groupArray(event_id)), ' ') FROM "
 
 // TestReplay: letters that a fix file mends arrive exactly once under their own
 // ids, and the session and the order become what the shop meant.
 func TestReplay(t *testing.T) {
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
-		s := letterShop{newShop(t, addr, session, 2)}
+		s := newShop(t, addr, session, 2)
 		broken, mended := brokenShop()
-		s.write(broken)
+		s.send(broken)
 		worker := s.startWorker()
-		s.await(ids+"fact_events", "c1 c2")
-		s.await("SELECT arraySort(groupArray(reason)) FROM dead_letters", "['bad_currency','bad_json','missing_required','pii','unknown_type','unknown_type','unknown_type','unknown_type']")
+		s.wait(ids+"fact_events", "c1 c2")
+		s.wait("SELECT arraySort(groupArray(reason)) FROM dead_letters", "['bad_currency','bad_json','missing_required','pii','unknown_type','unknown_type','unknown_type','unknown_type']")
 		fix := s.fix()
 
 		before := s.inKafka()
@@ -208,8 +155,8 @@ func TestReplay(t *testing.T) {
 		}
 
 		t.Log(s.run("deadletters", "replay", "--fix", fix, "--yes"))
-		s.await(ids+"fact_events", "c1 c2 cut no-platform pii type")
-		s.await(ids+"fact_order_events", "o1-1 o1-2")
+		s.wait(ids+"fact_events", "c1 c2 cut no-platform pii type")
+		s.wait(ids+"fact_order_events", "o1-1 o1-2")
 		said = s.run("deadletters", "replay", "--fix", fix, "--yes")
 		if !strings.Contains(strings.Join(strings.Fields(said), " "), "replay would: 0 send") {
 			t.Errorf("the second replay sends again:\n%s", said)
@@ -283,15 +230,15 @@ func TestReplayInterrupted(t *testing.T) {
 			{"after the note", 2, true, "intent 5 sent 5"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				s := letterShop{newShop(t, addr, session, 1)}
+				s := newShop(t, addr, session, 1)
 				broken, _ := brokenShop()
-				s.write(broken)
+				s.send(broken)
 				s.drain()
 				fix, err := deadletters.LoadFix(s.fix())
 				if err != nil {
 					t.Fatal(err)
 				}
-				client := s.client()
+				client := s.store()
 				voc, err := s.cfg.Vocabulary()
 				if err != nil {
 					t.Fatal(err)

@@ -1,7 +1,7 @@
 package e2e
 
 import (
-	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
 )
 
 // scrape is what /metrics says.
@@ -18,7 +20,7 @@ type scrape map[string]*dto.MetricFamily
 
 func scraped(t *testing.T, addr string) scrape {
 	t.Helper()
-	res, err := http.Get("http://" + addr + "/metrics")
+	res, err := devtest.HTTP.Get("http://" + addr + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +51,51 @@ func (s scrape) by(name string, labels []string) map[string]int64 {
 }
 
 func (s scrape) total(name string) int64 { return s.by(name, nil)[""] }
+
+// sum adds up the series of a counter or gauge that have all of the labels,
+// which alternate with their values; 0 if there are none.
+func (s scrape) sum(name string, labels ...string) (sum float64) {
+	for _, m := range s[name].GetMetric() {
+		has := map[string]string{}
+		for _, l := range m.GetLabel() {
+			has[l.GetName()] = l.GetValue()
+		}
+		match := true
+		for i := 0; i+1 < len(labels); i += 2 {
+			match = match && has[labels[i]] == labels[i+1]
+		}
+		if match {
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return sum
+}
+
+// series counts the lines of a page that are samples, and its names.
+func (s scrape) series() (all, names int) {
+	for _, f := range s {
+		for _, m := range f.GetMetric() {
+			switch {
+			case m.GetHistogram() != nil:
+				all += len(m.GetHistogram().GetBucket()) + 2
+			case m.GetSummary() != nil:
+				all += len(m.GetSummary().GetQuantile()) + 2
+			default:
+				all++
+			}
+		}
+	}
+	return all, len(s)
+}
+
+var listening = regexp.MustCompile(`msg="Listening on".* address=(\S+)`)
+
+// scraped reads a worker's series, once it says where.
+func (p *process) scraped(t *testing.T) scrape {
+	t.Helper()
+	p.await(t, "Listening on")
+	return scraped(t, listening.FindStringSubmatch(p.log.String())[1])
+}
 
 // caughtUp waits until the worker has taken so many records, and scrapes; nil
 // if a lane had to recover on the way.

@@ -48,7 +48,7 @@ func TestStorms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := s.judgeBy(records, true)
+		r := s.judgeRecords(records)
 		want := g.Stats()
 		if r.Records != len(events)+len(last) || int64(r.Events-len(last)) != want.Good() || int64(r.Letters) != want.BrokenTotal() || int64(r.Copies) != want.Duplicates[0]+want.Duplicates[1] {
 			t.Errorf("the judge counts %s; the generator made %d records, %d events, %d letters, %v copies", r, len(events), want.Good(), want.BrokenTotal(), want.Duplicates)

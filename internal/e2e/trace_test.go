@@ -70,7 +70,7 @@ func (w *watched) indexes(t *testing.T, table string, names ...string) {
 // TestTrace: every record of a batch is found with what became of it.
 func TestTrace(t *testing.T) {
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
-		s := letterShop{newShop(t, addr, session, 1)}
+		s := newShop(t, addr, session, 1)
 		at := time.Date(2026, 11, 10, 10, 0, 0, 0, time.UTC)
 		click := func(id, visitor string, minute int) string {
 			return fmt.Sprintf(`{"id":%q,"source":"/web","type":"page_view","time":%q,"anonymous_id":%q,"platform":"h5","page_type":"home"}`,
@@ -87,9 +87,9 @@ func TestTrace(t *testing.T) {
 		}
 		add(schemas.Clickstream, 0, click("e-0", visitor, 0))
 		add(schemas.Clickstream, 61, click("e-60", visitor, 60)) // a session of its own
-		s.write(events)
+		s.send(events)
 		worker := s.startWorker()
-		s.await("SELECT count() FROM fact_events", "2")
+		s.wait("SELECT count() FROM fact_events", "2")
 		events = nil
 		add(schemas.Clickstream, 62, click("e-30", visitor, 30)) // joins the two
 		add(schemas.Clickstream, 63, click("e-60", visitor, 60)) // a copy
@@ -99,9 +99,9 @@ func TestTrace(t *testing.T) {
 		add(schemas.OrdersTopic, 72, order("o-2", 2, `"type":"order.paid","paid_at":"2026-11-10T11:12:00Z","paid_amount":"10.00","payment_method":"alipay"`))
 		add(schemas.OrdersTopic, 73, order("o-3", 3, `"type":"refund.succeeded","refund_id":"r1","amount":"4.00","reason":"size"`))
 		add(schemas.Clickstream, 74, click("e-72", visitor, 72))
-		s.write(events)
-		s.await("SELECT count() FROM fact_order_events", "3")
-		s.await("SELECT count() FROM fact_events", "4")
+		s.send(events)
+		s.wait("SELECT count() FROM fact_order_events", "3")
+		s.wait("SELECT count() FROM fact_events", "4")
 		worker.stop(t, 30*time.Second)
 		s.drain()
 
@@ -109,7 +109,7 @@ func TestTrace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		store := &watched{Querier: s.client()}
+		store := &watched{Querier: s.store()}
 		tr := &trace.Tracer{Store: store, Vocabulary: voc, Kafka: s.reader(), Limit: 100}
 		ask := func(r *trace.Report, err error) *trace.Report {
 			t.Helper()
@@ -151,7 +151,9 @@ func TestTrace(t *testing.T) {
 			t.Errorf("nobody was found: %+v", r)
 		}
 
-		place := func(offset int64) records.Position { return records.Position{Topic: s.names()[0], Offset: offset} }
+		place := func(offset int64) records.Position {
+			return records.Position{Topic: s.cfg.ClickHouse().Topics[0], Offset: offset}
+		}
 		one(ask(tr.Position(t.Context(), place(2))), "fact")
 		if st = one(ask(tr.Position(t.Context(), place(3))), "duplicate"); !strings.Contains(st.Record.CopyOf, "e-60 of /web, which stands from "+place(1).String()) {
 			t.Errorf("it is called a copy of %q", st.Record.CopyOf)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/storepulse/storepulse/internal/yamltext"
 )
 
 // maxMapping bounds a mapping file: it is read whole, and the parser takes time
@@ -94,7 +96,7 @@ func (d *document) entries(t tree) []entry {
 	}
 	var list []entry
 	for _, v := range values {
-		key, ok := scalarText(v.Key)
+		key, ok := yamltext.Scalar(v.Key)
 		if !ok {
 			d.fail(t.child("?", v.Key), "a key must be a plain word")
 			continue
@@ -141,7 +143,7 @@ func (d *document) text(t tree) string {
 	if t.absent() {
 		return ""
 	}
-	s, ok := scalarText(t.node)
+	s, ok := yamltext.Scalar(t.node)
 	if !ok {
 		d.fail(t, "must be a single value")
 	}
@@ -191,19 +193,4 @@ func isMapping(t tree) bool {
 func isList(t tree) bool {
 	_, ok := t.node.(*ast.SequenceNode)
 	return ok
-}
-
-func scalarText(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		if n.Value == nil {
-			return "", false
-		}
-		return n.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		return n.GetToken().Value, true
-	}
-	return "", false
 }

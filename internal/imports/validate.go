@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 
 	"github.com/storepulse/storepulse/schemas"
 )
@@ -76,17 +74,4 @@ func validate(in io.Reader, v *schemas.Vocabulary, out io.Writer, limit int64) (
 		}
 	}
 	return w, p.err
-}
-
-// Write prints the totals.
-func (w *Verdict) Write(out io.Writer) error {
-	p := &printer{w: out}
-	p.line("%d events: %d accepted, %d refused", w.Lines, w.Accepted, w.Refused)
-	for _, k := range slices.Sorted(maps.Keys(w.Types)) {
-		p.line("  accepted %-22s %10d", k, w.Types[k])
-	}
-	for _, k := range slices.Sorted(maps.Keys(w.Reasons)) {
-		p.line("  refused  %-22s %10d", k, w.Reasons[k])
-	}
-	return p.err
 }

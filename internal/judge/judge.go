@@ -2,7 +2,8 @@
 // Kafka with a client of its own, decides by plain means what must stand in the
 // store, and counts what is lost, doubled or wrong. It shares the decoder of
 // package schemas with the engine and nothing else. Tests and the soak call it
-// when every worker has drained and gone; it starts nothing and keeps nothing.
+// when every worker has drained and gone, and when every rebuild for late
+// events was due; it starts nothing and keeps nothing.
 package judge
 
 import (
@@ -28,10 +29,6 @@ type Settings struct {
 	Vocabulary                *schemas.Vocabulary
 	Gap, MaxLength, PayWindow time.Duration
 	OutOfOrder, MergeHorizon  time.Duration
-	// LateRebuilt says that sessions have been rebuilt for every event of class
-	// late; without it such events are facts and in no session, and a session
-	// whose order was first heard of after the merge horizon is not judged.
-	LateRebuilt bool
 }
 
 // SettingsOf gives the rules of a configuration.
@@ -42,12 +39,6 @@ func SettingsOf(c config.Config) (Settings, error) {
 	}
 	t := c.Transform()
 	return Settings{Vocabulary: voc, Gap: t.Gap, MaxLength: t.MaxLength, PayWindow: t.PayWindow, OutOfOrder: t.OutOfOrder, MergeHorizon: t.MergeHorizon}, nil
-}
-
-// inSession is the judge's policy on late events: whether a fact of this class
-// belongs to the sessions. What is too late never does.
-func (s *Settings) inSession(class string) bool {
-	return class == "none" || class == "late" && s.LateRebuilt
 }
 
 // judgement is one run of Check.
@@ -66,7 +57,6 @@ type judgement struct {
 	orders      map[orderKey][]orderStep
 	clicks      []oracle.Event
 	orderEvents []oracle.OrderEvent
-	heard       map[uint64]heard // by hash of the order
 }
 
 // position is where a record lies.
@@ -81,7 +71,7 @@ func (p position) String() string { return fmt.Sprintf("%s %d/%d", p.topic, p.pa
 // Check compares what must come of the records with what stands in the store.
 // The error says that it could not judge; the verdict is in the report.
 func Check(ctx context.Context, records Records, store Store, s Settings) (*Report, error) {
-	j := &judgement{Settings: s, store: store, report: &Report{Records: len(records)}, watermarks: map[[2]uint64]int64{}, orders: map[orderKey][]orderStep{}, heard: map[uint64]heard{}}
+	j := &judgement{Settings: s, store: store, report: &Report{Records: len(records)}, watermarks: map[[2]uint64]int64{}, orders: map[orderKey][]orderStep{}}
 	for i := range j.lines {
 		j.lines[i] = map[position]lines{}
 	}

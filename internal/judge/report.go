@@ -17,7 +17,6 @@ type Report struct {
 	Refused  int // facts that the table refused and that stand as dead letters
 	Orders   int
 	Sessions int
-	Unjudged int // sessions that differ and may, see Settings.LateRebuilt
 
 	Lost          int // accepted events without a fact
 	Duplicated    int // facts beyond the first of an event
@@ -50,9 +49,6 @@ func (r *Report) fail(kind *int, format string, args ...any) {
 func (r *Report) OK() bool {
 	return r.Lost+r.Duplicated+r.Invented+r.Wrong+r.LettersWrong+r.LinesWrong+r.LatenessWrong+r.OrdersWrong+r.SessionsWrong == 0
 }
-
-// Errors gives the first faults of each kind.
-func (r *Report) Errors() []string { return r.errors }
 
 // Err is nil if OK, else says the summary and the first faults.
 func (r *Report) Err() error {

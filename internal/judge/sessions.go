@@ -20,18 +20,12 @@ func (j *judgement) judgeSessions(ctx context.Context, _ Records) error {
 		want[s.ID] = s
 	}
 	j.report.Sessions = len(want)
-	uncertain := j.uncertainOrders()
 	err := j.each(ctx, "sessions", sessionQuery, func(rows driver.Rows) error {
 		got, err := scanSession(rows)
 		if err != nil {
 			return err
 		}
 		s, ok := want[got.ID]
-		if s != got && holds(got.OrderHashes+" "+s.OrderHashes, uncertain) {
-			j.report.Unjudged++
-			delete(want, got.ID)
-			return nil
-		}
 		if !ok {
 			j.report.fail(&j.report.SessionsWrong, "sessions: one too many\n%s", describe(got))
 		} else if s != got {
@@ -47,33 +41,6 @@ func (j *judgement) judgeSessions(ctx context.Context, _ Records) error {
 		j.report.fail(&j.report.SessionsWrong, "sessions: one is missing\n%s", describe(s))
 	}
 	return nil
-}
-
-// uncertainOrders are those first heard of so late that, as long as sessions
-// are not rebuilt, a lane may or may not have linked them.
-func (j *judgement) uncertainOrders() map[string]bool {
-	list := map[string]bool{}
-	for hash, o := range j.heard {
-		if !j.LateRebuilt && o.arrived-o.happened > j.MergeHorizon.Milliseconds() {
-			list[fmt.Sprintf("%016x", hash)] = true
-		}
-	}
-	return list
-}
-
-// heard is when an order was first heard of, and when it first happened, Unix ms.
-type heard struct{ arrived, happened int64 }
-
-func (j *judgement) hear(order uint64, arrived, at int64) {
-	h, ok := j.heard[order]
-	if !ok {
-		h = heard{arrived, at}
-	}
-	j.heard[order] = heard{min(h.arrived, arrived), min(h.happened, at)}
-}
-
-func holds(hashes string, of map[string]bool) bool {
-	return slices.ContainsFunc(strings.Fields(hashes), func(h string) bool { return of[h] })
 }
 
 func describe(s oracle.Session) string { return strings.TrimPrefix(fmt.Sprintf("%+v", s), "oracle.") }

@@ -180,6 +180,22 @@ func TestNoSleepInTests(t *testing.T) {
 	}
 }
 
+// TestRequestsAreBounded: the functions of net/http wait forever for a server
+// that hangs.
+func TestRequestsAreBounded(t *testing.T) {
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				switch name := selector(call.Fun); name {
+				case "http.Get", "http.Post", "http.PostForm", "http.Head":
+					t.Errorf("%s: %s has no timeout: take a client that has one (tests: devtest.HTTP), or a request with a context", s.at(n), name)
+				}
+			}
+			return true
+		})
+	}
+}
+
 // calls says whether a call of pkg.Name stands in the node.
 func calls(in ast.Node, name string) bool {
 	found := false

@@ -129,8 +129,13 @@ func serveReady(t *testing.T, cfg obs.HTTPConfig, ready func() error) string {
 	go func() { done <- s.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run = %v after its context ended, want nil", err)
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("Run = %v after its context ended, want nil", err)
+			}
+		case <-time.After(time.Minute):
+			t.Error("Run goes on after its context ended")
 		}
 	})
 	addr, err := s.Addr(t.Context())
@@ -142,7 +147,7 @@ func serveReady(t *testing.T, cfg obs.HTTPConfig, ready func() error) string {
 
 func TestRunServesAndStops(t *testing.T) {
 	addr := start(t, obs.HTTPConfig{Listen: "127.0.0.1:0"})
-	resp, err := http.Get("http://" + addr + "/healthz")
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Get("http://" + addr + "/healthz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +187,7 @@ func TestBasicAuthGuardsEveryPage(t *testing.T) {
 		if c.password != "" {
 			req.SetBasicAuth("scraper", c.password)
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +235,7 @@ func TestTLS(t *testing.T) {
 	roots.AppendCertsFromPEM(certPEM)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)
-	resp, err := (&http.Client{Transport: transport}).Get("https://" + addr + "/readyz")
+	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("https://" + addr + "/readyz")
 	if err != nil {
 		t.Fatal(err)
 	}

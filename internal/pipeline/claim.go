@@ -242,7 +242,7 @@ func (l *Lane) load(ctx context.Context, ref checkpoint.SnapshotRef) (Engine, er
 	if snap == nil {
 		return nil, errors.New("the store no longer has it")
 	}
-	body, err := unpack(snap.Body)
+	body, err := unpack(snap.Body, maxSnapshot)
 	if err != nil {
 		return nil, err
 	}

@@ -13,24 +13,23 @@ type Config struct {
 	SnapshotEvery time.Duration `yaml:"snapshot_every"` // how often a lane saves its state
 	RebuildEvery  time.Duration `yaml:"rebuild_every"`  // how often a lane looks for sessions whose late events can be taken in
 
-	Identity       string        `yaml:"-"` // of the two topics: names and ids
-	Worker         string        `yaml:"-"` // shown in lanes
-	Partitions     uint32        `yaml:"-"` // of each topic
-	StopBound      time.Duration `yaml:"-"` // an epoch in hand may take this long after a revoke; well below the session timeout
-	DrainPoll      time.Duration `yaml:"-"` // how often a lane that waits for records looks whether it should drain
-	SnapshotOnStop bool          `yaml:"-"`
-	ClaimBackoff   Backoff       `yaml:"-"`
-	RetryBackoff   Backoff       `yaml:"-"`
+	Identity     string        `yaml:"-"` // of the two topics: names and ids
+	Worker       string        `yaml:"-"` // shown in lanes
+	Partitions   uint32        `yaml:"-"` // of each topic
+	StopBound    time.Duration `yaml:"-"` // an epoch in hand may take this long after a revoke; well below the session timeout
+	DrainPoll    time.Duration `yaml:"-"` // how often a lane that waits for records looks whether it should drain
+	ClaimBackoff Backoff       `yaml:"-"`
+	RetryBackoff Backoff       `yaml:"-"`
 }
 
-// SnapshotEpochs bounds recovery for busy lanes: a snapshot is saved at least
+// snapshotEpochs bounds recovery for busy lanes: a snapshot is saved at least
 // every so many epochs.
-const SnapshotEpochs = 200
+const snapshotEpochs = 200
 
 // DefaultConfig gives the defaults.
 func DefaultConfig() Config {
 	return Config{
-		ID: "main", SnapshotEvery: 30 * time.Second, RebuildEvery: 15 * time.Minute, StopBound: 4 * time.Second, DrainPoll: 500 * time.Millisecond, SnapshotOnStop: true,
+		ID: "main", SnapshotEvery: 30 * time.Second, RebuildEvery: 15 * time.Minute, StopBound: 4 * time.Second, DrainPoll: 500 * time.Millisecond,
 		// Beyond the longest recovery, so that two live workers that duel for a lane converge.
 		ClaimBackoff: Backoff{Min: 500 * time.Millisecond, Max: time.Minute},
 		RetryBackoff: Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second},

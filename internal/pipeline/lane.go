@@ -283,7 +283,7 @@ func (l *Lane) stop(ctx context.Context) error {
 	if l.last == nil {
 		return nil
 	}
-	if l.cfg.SnapshotOnStop && l.snap.ref.Epoch < l.last.Epoch && (l.leaving() || l.snap.records > stopSnapshotRecords) {
+	if l.snap.ref.Epoch < l.last.Epoch && (l.leaving() || l.snap.records > stopSnapshotRecords) {
 		l.snap.wait()
 		_ = l.saveSnapshot(ctx) // said and counted there; the next recovery is longer
 	}

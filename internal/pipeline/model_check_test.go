@@ -177,7 +177,7 @@ func (w *world) checkContent(plans []checkpoint.Plan) {
 }
 
 func saltOf(s *checkpoint.Snapshot) uint64 {
-	body, err := unpack(s.Body)
+	body, err := unpack(s.Body, maxSnapshot)
 	if err != nil {
 		panic(err)
 	}

@@ -1,10 +1,12 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
@@ -75,20 +77,33 @@ func (k *packer) pack() []byte {
 	return out
 }
 
-// maxSnapshot bounds what a damaged length could make us allocate.
-const maxSnapshot = 4 << 30
+// maxSnapshot bounds a state, maxWindow what the decoder sets aside before it
+// has decoded anything: twice the window that pack uses.
+const (
+	maxSnapshot = 4 << 30
+	maxWindow   = 8 << 20
+)
 
-func unpack(body []byte) ([]byte, error) {
+// unpack takes no length in the body at its word: the memory grows with what
+// was really decoded, up to limit.
+func unpack(body []byte, limit int64) ([]byte, error) {
 	if len(body) < 12 || string(body[:4]) != packMagic {
 		return nil, errors.New("not a snapshot of this program")
 	}
 	if binary.BigEndian.Uint64(body[4:]) != xxh3.Hash(body[12:]) {
 		return nil, errors.New("checksum differs")
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxSnapshot))
+	dec, err := zstd.NewReader(bytes.NewReader(body[12:]), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
 	defer dec.Close()
-	return dec.DecodeAll(body[12:], nil)
+	state := bytes.NewBuffer(make([]byte, 0, min(3*int64(len(body)), limit+1))) // most states need no more
+	if _, err := state.ReadFrom(io.LimitReader(dec, limit+1)); err != nil {
+		return nil, fmt.Errorf("zstd: %w", err)
+	}
+	if int64(state.Len()) > limit {
+		return nil, fmt.Errorf("more than %d bytes", limit)
+	}
+	return state.Bytes(), nil
 }

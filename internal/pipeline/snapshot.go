@@ -44,7 +44,7 @@ func (s *snapshotter) acknowledged() checkpoint.SnapshotRef {
 // due says whether a snapshot should be started now.
 func (s *snapshotter) due(now time.Time, every time.Duration, epoch uint64) bool {
 	ref := s.acknowledged()
-	return !s.active && (now.Sub(s.at) >= every || epoch-ref.Epoch >= SnapshotEpochs)
+	return !s.active && (now.Sub(s.at) >= every || epoch-ref.Epoch >= snapshotEpochs)
 }
 
 func (s *snapshotter) commitDue(now time.Time, always bool) bool {

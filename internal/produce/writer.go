@@ -127,9 +127,6 @@ func (w *Writer) copy(b []byte) []byte {
 	return w.arena[from:len(w.arena):len(w.arena)]
 }
 
-// Held says how many records wait for a flush, and since when.
-func (w *Writer) Held() (int, time.Time) { return len(w.held), w.since }
-
 // Counts gives what has been acknowledged.
 func (w *Writer) Counts() Counts { return w.counts }
 

@@ -2,6 +2,7 @@ package soak
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -44,9 +45,7 @@ func (r *run) kafkaCut(ctx context.Context, f Fault) (time.Time, error) {
 	r.hold(ctx, f.Hold)
 	var err error
 	for _, p := range proxies {
-		if e := heal(p); e != nil {
-			err = e
-		}
+		err = errors.Join(err, heal(p))
 	}
 	return time.Now(), err
 }
@@ -56,15 +55,11 @@ func (r *run) kafkaDelay(ctx context.Context, f Fault) (time.Time, error) {
 	ms := 50 + int(900*f.Force)
 	var err error
 	for _, p := range r.network.kafka {
-		if e := toxic(p, "latency", "downstream", 1, map[string]any{"latency": ms, "jitter": ms / 2}); e != nil {
-			err = e
-		}
+		err = errors.Join(err, toxic(p, "latency", "downstream", 1, map[string]any{"latency": ms, "jitter": ms / 2}))
 	}
 	r.hold(ctx, f.Hold)
 	for _, p := range r.network.kafka {
-		if e := heal(p); e != nil {
-			err = e
-		}
+		err = errors.Join(err, heal(p))
 	}
 	return time.Now(), err
 }

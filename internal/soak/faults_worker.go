@@ -66,13 +66,10 @@ func (r *run) scaleDown(ctx context.Context, f Fault) (time.Time, error) {
 	return time.Now(), err
 }
 
-// drain stops all workers, drains the topics while producers wait, and starts
-// as many workers as there were. A lane that drains follows the end of its log:
-// under traffic without a pause it might never be done.
+// drain stops all workers, drains the topics under traffic, and starts as many
+// workers as there were. A drain ends where the log ended when it began.
 func (r *run) drain(context.Context, Fault) (time.Time, error) {
 	count := len(r.workers.alive())
-	r.feed.paused.Store(true)
-	defer r.feed.paused.Store(false)
 	if err := r.workers.stopAll(); err != nil {
 		return time.Now(), err
 	}

@@ -24,7 +24,6 @@ type feed struct {
 
 	sent    atomic.Int64 // acknowledged
 	retries atomic.Int64
-	paused  atomic.Bool // nothing is sent, the shop goes on
 	mu      struct {
 		sync.Mutex
 		last time.Time // greatest arrival time sent
@@ -47,8 +46,6 @@ func (f *feed) run(ctx context.Context) error {
 	var e gen.Event
 	since := time.Now()
 	for ctx.Err() == nil && f.gen.Next(&e) {
-		for f.paused.Load() && sleep(ctx, 20*time.Millisecond) == nil {
-		}
 		f.storms.turn(f.gen)
 		due := pacer.At(e.Time)
 		if wait := time.Until(due); len(batch) >= batchEvents || len(batch) > 0 && (wait > 0 || time.Since(since) > batchEvery) && time.Since(since) > batchEvery/2 {

@@ -58,7 +58,7 @@ type run struct {
 	mu     struct {
 		sync.Mutex
 		findings []error
-		most     sample // largest memory and lag seen
+		most     sample // the largest of each seen
 	}
 }
 
@@ -240,6 +240,7 @@ func (r *run) say(ctx context.Context) {
 		s := r.look(ctx)
 		r.mu.Lock()
 		r.mu.most.rss, r.mu.most.lag = max(r.mu.most.rss, s.rss), max(r.mu.most.lag, s.lag)
+		r.mu.most.oldest, r.mu.most.agreed, r.mu.most.imbalance = max(r.mu.most.oldest, s.oldest), max(r.mu.most.agreed, s.agreed), max(r.mu.most.imbalance, s.imbalance)
 		r.mu.Unlock()
 		if n%5 != 0 {
 			continue
@@ -265,6 +266,7 @@ func (r *run) judge(ctx context.Context) (Result, error) {
 	r.mu.Lock()
 	most := r.mu.most
 	r.mu.Unlock()
+	errs = append(errs, r.selfChecks(most))
 	res, said, err := verdict(ctx, r.brokers.list(0), r.cfg)
 	r.table.printf("judged: %s", said)
 	if epochs, err := r.store.ask(ctx, "SELECT arrayStringConcat(groupArray(concat(kind, '=', toString(n))), ' ') FROM (SELECT kind, count() AS n FROM epochs GROUP BY kind ORDER BY kind)"); err == nil {

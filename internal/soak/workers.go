@@ -31,7 +31,6 @@ type workers struct {
 		list    []*worker // alive, oldest first
 		next    int
 		refused int // starts that ended because Kafka or the store was down
-		most    int64
 		closed  bool
 	}
 }

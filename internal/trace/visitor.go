@@ -28,8 +28,8 @@ type Step struct {
 	Session *uuid.UUID `json:"session_id"`
 }
 
-// VisitorIDs are what an anonymous id, or the UUID itself, may stand for.
-func VisitorIDs(v *schemas.Vocabulary, text, tenant string) []uuid.UUID {
+// visitorIDs are what an anonymous id, or the UUID itself, may stand for.
+func visitorIDs(v *schemas.Vocabulary, text, tenant string) []uuid.UUID {
 	var ids []uuid.UUID
 	for _, t := range v.Tenants {
 		if tenant == "" || t.ID == tenant {
@@ -47,7 +47,7 @@ func VisitorIDs(v *schemas.Vocabulary, text, tenant string) []uuid.UUID {
 // at all of them.
 func (t *Tracer) Visitors(ctx context.Context, text, tenant string) (*Report, error) {
 	r := &Report{Question: "visitor " + text}
-	ids := VisitorIDs(t.Vocabulary, text, tenant)
+	ids := visitorIDs(t.Vocabulary, text, tenant)
 	for _, id := range ids {
 		v, err := t.visitor(ctx, id)
 		if err != nil {

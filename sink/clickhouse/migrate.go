@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -41,6 +42,11 @@ func (c *Client) Migrate(ctx context.Context) (applied []string, err error) {
 func (c *Client) migrate(ctx context.Context, all []ddl.Migration) (applied []string, err error) {
 	if err := c.server.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quote(c.cfg.Database)); err != nil {
 		return nil, fmt.Errorf("create database %s: %w", c.cfg.Database, c.redact(err))
+	}
+	// A worker asks at every start. Where nothing is to be done it takes no lock:
+	// if it died with it, nobody could start until the lease is over.
+	if lacks, err := c.lacks(ctx, all); err != nil || len(lacks) == 0 {
+		return nil, err
 	}
 	lock, err := c.lock(ctx, lockLease)
 	if err != nil {
@@ -83,18 +89,24 @@ func (c *Client) CheckSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pending, err := c.pending(ctx, all)
-	var e *ch.Exception
-	if errors.As(err, &e) && (e.Code == 60 || e.Code == 81) { // no such table, no such database
-		pending, err = all, nil
-	}
+	lacks, err := c.lacks(ctx, all)
 	if err != nil {
 		return err
 	}
-	if len(pending) > 0 {
-		return fmt.Errorf("database %s lacks %d migrations, the first is %s: run `storepulse migrate`", c.cfg.Database, len(pending), pending[0].Name)
+	if len(lacks) > 0 {
+		return fmt.Errorf("database %s lacks %d migrations, the first is %s: run `storepulse migrate`", c.cfg.Database, len(lacks), lacks[0].Name)
 	}
 	return nil
+}
+
+// lacks is pending for a database that may not have been made yet.
+func (c *Client) lacks(ctx context.Context, all []ddl.Migration) ([]ddl.Migration, error) {
+	pending, err := c.pending(ctx, all)
+	var e *ch.Exception
+	if errors.As(err, &e) && (e.Code == 60 || e.Code == 81) { // no such table, no such database
+		return all, nil
+	}
+	return pending, err
 }
 
 // pending lists the files that the database lacks, and refuses a database that
@@ -148,6 +160,8 @@ type schemaLock struct {
 const (
 	lockLease = 2 * time.Minute // far above any statement of a migration
 	lockPoll  = 250 * time.Millisecond
+	// lockWithin bounds how long the lock may take to be made, and to be given back.
+	lockWithin = 10 * time.Second
 )
 
 func (c *Client) lock(ctx context.Context, lease time.Duration) (*schemaLock, error) {
@@ -158,13 +172,18 @@ func (c *Client) lock(ctx context.Context, lease time.Duration) (*schemaLock, er
 	}
 	l := &schemaLock{c: c, lease: lease, holder: fmt.Sprintf("%s/%d/%s", host, os.Getpid(), hex.EncodeToString(unique[:]))}
 	for {
-		err := c.Exec(ctx, "CREATE TABLE schema_lock (holder String) ENGINE = Memory COMMENT "+Literal(l.holder), nil)
-		if err == nil {
+		// A program that is told to stop waits for the answer all the same: it has
+		// to give back what it got.
+		create, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockWithin)
+		err := c.Exec(create, "CREATE TABLE schema_lock (holder String) ENGINE = Memory COMMENT "+Literal(l.holder), nil)
+		cancel()
+		if err == nil && ctx.Err() == nil {
 			return l, nil
 		}
 		var e *ch.Exception
 		if !errors.As(err, &e) || e.Code != 57 { // 57: the table exists
-			return nil, fmt.Errorf("lock database %s for migrations: %w", c.cfg.Database, err)
+			_ = l.release(context.WithoutCancel(ctx)) // it may be ours; if that fails too, the lease ends it
+			return nil, fmt.Errorf("lock database %s for migrations: %w", c.cfg.Database, cmp.Or(err, ctx.Err()))
 		}
 		if err := l.takeStale(ctx); err != nil {
 			return nil, err
@@ -237,7 +256,7 @@ func (l *schemaLock) held(ctx context.Context) (bool, error) {
 }
 
 func (l *schemaLock) release(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lockWithin)
 	defer cancel()
 	held, err := l.held(ctx)
 	if err != nil || !held {

@@ -165,7 +165,7 @@ func TestStatementsAndErrors(t *testing.T) {
 // A failure in the middle of a result must not look like its end.
 func TestErrorInTheMiddleBreaksTheConnection(t *testing.T) {
 	server := devtest.ClickHouse(t)
-	resp, err := http.Post(server, "text/plain", strings.NewReader("SELECT throwIf(number = 3000000, 'too far') FROM numbers(4000000)"))
+	resp, err := devtest.HTTP.Post(server, "text/plain", strings.NewReader("SELECT throwIf(number = 3000000, 'too far') FROM numbers(4000000)"))
 	if err != nil {
 		t.Fatal(err)
 	}

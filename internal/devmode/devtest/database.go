@@ -7,7 +7,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
+
+// HTTP is the client of tests: a server that hangs fails a test and does not
+// stop the suite. No statement of a test takes as long.
+var HTTP = &http.Client{Timeout: 2 * time.Minute}
 
 // Database creates an empty database for the test and drops it at its end.
 func Database(t testing.TB, server string) string {
@@ -16,7 +21,7 @@ func Database(t testing.TB, server string) string {
 	Exec(t, server, "CREATE DATABASE "+name)
 	t.Cleanup(func() {
 		// The server may be gone by now; its data directory goes with it.
-		if resp, err := http.Post(server, "text/plain", strings.NewReader("DROP DATABASE IF EXISTS "+name)); err == nil {
+		if resp, err := HTTP.Post(server, "text/plain", strings.NewReader("DROP DATABASE IF EXISTS "+name)); err == nil {
 			resp.Body.Close()
 		}
 	})
@@ -40,7 +45,7 @@ func TryExec(server, sql string, settings ...string) (string, error) {
 	for i := 0; i+1 < len(settings); i += 2 {
 		q.Set(settings[i], settings[i+1])
 	}
-	resp, err := http.Post(server+"/?"+q.Encode(), "text/plain", strings.NewReader(sql))
+	resp, err := HTTP.Post(server+"/?"+q.Encode(), "text/plain", strings.NewReader(sql))
 	if err != nil {
 		return "", err
 	}
