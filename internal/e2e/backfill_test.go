@@ -87,7 +87,7 @@ func (s *shop) fiveWeeks() (data string) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "storepulse.yaml")
 	began := now.AddDate(0, 0, -14).Add(-8 * time.Hour)
-	promotion := fmt.Sprintf("promotions: [{kind: flash, name: two weeks ago, from: %s, until: %s}]\n", began.Format(time.RFC3339), began.Add(3*time.Hour).Format(time.RFC3339))
+	promotion := fmt.Sprintf("promotions: [{kind: festival, name: two weeks ago, from: %s, until: %s}]\n", began.Format(time.RFC3339), began.Add(3*time.Hour).Format(time.RFC3339))
 	if err := os.WriteFile(config, []byte(promotion), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,8 @@ import (
 type simulation struct {
 	t      *testing.T
 	db     *teststorage.TestStorage
-	groups []*rules.Group // in the order of their needs
+	groups []*rules.Group       // in the order of their needs
+	slow   map[string]time.Time // when a group was evaluated
 	query  rules.QueryFunc
 	firing map[string]time.Time
 	log    []transition
@@ -40,7 +41,7 @@ type transition struct {
 // edit changes the rules before they are loaded, if it is not nil.
 func newSimulation(t *testing.T, edit func(rules []byte) []byte) *simulation {
 	t.Helper()
-	s := &simulation{t: t, db: teststorage.New(t), firing: map[string]time.Time{}}
+	s := &simulation{t: t, db: teststorage.New(t), slow: map[string]time.Time{}, firing: map[string]time.Time{}}
 	parse := parser.NewParser(parser.Options{})
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 50_000_000, Timeout: time.Minute, Parser: parse})
 	s.query = rules.EngineQueryFunc(engine, s.db)
@@ -129,6 +130,10 @@ func (s *simulation) eval(at time.Time) {
 	s.t.Helper()
 	now := map[string]labels.Labels{}
 	for _, g := range s.groups {
+		if g.Interval() > time.Minute && at.Sub(s.slow[g.Name()]) < g.Interval() {
+			continue
+		}
+		s.slow[g.Name()] = at
 		g.Eval(s.t.Context(), at)
 		for _, r := range g.Rules() {
 			if err := r.LastError(); err != nil {
@@ -164,6 +169,18 @@ func (s *simulation) eval(at time.Time) {
 			s.log = append(s.log, transition{at: at, labels: l, resolved: true})
 		}
 	}
+}
+
+// pending says whether an alert has begun and not held long enough to fire.
+func (s *simulation) pending() bool {
+	for _, g := range s.groups {
+		for _, r := range g.Rules() {
+			if alert, ok := r.(*rules.AlertingRule); ok && alert.State() == rules.StatePending {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // story tells the transitions in the order of time, relative to a moment.
