@@ -9,8 +9,9 @@ import (
 	"github.com/storepulse/storepulse/schemas/catalogue"
 )
 
-// byDay groups by the shop's business day.
-const byDay = "toDateTime(business_date) AS day"
+// byDay groups by the shop's business day. Whose day has begun before midnight
+// UTC finds it at the hour that runs.
+const byDay = "least(toDateTime(business_date, 'UTC'), toStartOfHour(now(), 'UTC')) AS day"
 
 // history asks the views of the catalogue: metrics that share one, by columns of
 // it ("" for one row), and more for the end of the query.
@@ -47,7 +48,8 @@ func history(by string, names []string, more string) string {
 	return from(m, strings.Join(columns, ", "), strings.Join(keys, ", "), more)
 }
 
-// from reads columns of a metric's view in the time range, as the variables choose.
+// from reads columns of a metric's view in the time range, as the variables choose:
+// by day those that begin in it.
 func from(m *catalogue.Metric, columns, by, more string) string {
 	var chosen []string
 	for _, d := range m.Dimensions {
@@ -55,7 +57,14 @@ func from(m *catalogue.Metric, columns, by, more string) string {
 			chosen = append(chosen, d)
 		}
 	}
-	q := fmt.Sprintf("SELECT %s FROM %s WHERE $__timeFilter(time) AND %s", columns, m.ViewName(), sqlFilter(chosen...))
+	// A day is in with all its hours or not at all: cut off it would look low.
+	moment := "time"
+	if strings.Contains(columns, byDay) {
+		moment = "day"
+	}
+	// The tables are parted by business date: a day more on each side holds the
+	// hours of the range in every time zone.
+	q := fmt.Sprintf("SELECT %s FROM %s WHERE $__timeFilter(%s) AND business_date BETWEEN toDate($__fromTime, 'UTC') - 1 AND toDate($__toTime, 'UTC') + 1 AND %s", columns, m.ViewName(), moment, sqlFilter(chosen...))
 	if by != "" {
 		q += " GROUP BY " + by
 	}

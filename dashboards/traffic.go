@@ -20,7 +20,7 @@ func traffic() board {
 				},
 				{
 					kind: asStat, title: "Visitors", unit: "short", span: 6,
-					description: "TRF-01: distinct visitors in the time range.",
+					description: "TRF-01: distinct visitors with a page view in the time range. A visit over midnight is a session of the first day and a visitor of both: daily sessions and daily visitors are not of one set.",
 					targets:     []target{{sql: history("", []string{"uv"}, "")}},
 				},
 				{
