@@ -7,11 +7,11 @@ func funnel() []*Metric {
 		{
 			ID: "FUN-01", Name: "visitor_pay_cvr", Title: "Visitor-to-buyer conversion", Unit: "ratio", Dimensions: []string{"platform", "device_class"},
 			Formula: "distinct paying buyers by distinct visitors of the same days",
-			Edges:   []string{people, distinct, "a ratio of a period: who visited yesterday and pays today counts today", "no value where nobody came"},
+			Edges:   []string{people, distinct, viewDay, "a ratio of a period: who visited yesterday and pays today counts today", "no value where nobody came"},
 			Series:  []string{"ecom_visitors_today", "ecom_buyers_today"}, Now: "sum by (tenant) (ecom_buyers_today) / (sum by (tenant) (ecom_visitors_today) > 0)",
 			View: `SELECT tenant, time, business_date, platform, device_class, uniqExactState(v) AS visitors, uniqExactState(b) AS buyers FROM (
-    SELECT s.tenant AS tenant, toStartOfHour(s.start_time, 'UTC') AS time, s.business_date AS business_date, s.platform AS platform, s.device_class AS device_class, toNullable(s.visitor_id) AS v, CAST(NULL, 'Nullable(String)') AS b
-    FROM sessions AS s WHERE s.page_views > 0 AND {customers}
+    SELECT s.tenant AS tenant, toStartOfHour(s.event_time, 'UTC') AS time, s.business_date AS business_date, s.platform AS platform, s.device_class AS device_class, toNullable(s.visitor_id) AS v, CAST(NULL, 'Nullable(String)') AS b
+    FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers}
     UNION ALL
     SELECT o.tenant, toStartOfHour(assumeNotNull(o.paid_at), 'UTC'), assumeNotNull(o.paid_date), o.platform, o.device_class, CAST(NULL, 'Nullable(UUID)'), toNullable({buyer})
     FROM orders AS o WHERE o.paid_at IS NOT NULL AND {orders}

@@ -3,6 +3,7 @@ package catalogue
 const (
 	people   = "bots, test and internal traffic are left out"
 	distinct = "distinct counts are merged, not added: over days, channels or pages they do not add up"
+	viewDay  = "a visit over midnight is a session of the first day, and views and a visitor of both"
 	closed   = "only sessions that are closed: it lags the gap after the last event"
 	mature   = "only sessions whose pay window has passed: young days have no value, not a low one"
 	corrects = "the counter never goes down; the view follows merges and late events"
@@ -14,7 +15,7 @@ func visitDims() []string {
 
 // traffic: visits and pages.
 func traffic() []*Metric {
-	pages := []string{"page_type", "platform", "device_class", "channel"}
+	pages := []string{"page_type", "platform", "device_class", "channel", "region"}
 	return []*Metric{
 		{
 			ID: "TRF-04", Name: "sessions", Title: "Sessions", Unit: "sessions", Dimensions: visitDims(),
@@ -22,7 +23,7 @@ func traffic() []*Metric {
 			Series: []string{"ecom_sessions_started_total", "ecom_sessions_active", "ecom_sessions_open"}, Now: "sum by (tenant) (increase(ecom_sessions_started_total[1h]))",
 			View: `SELECT s.tenant AS tenant, toStartOfHour(s.start_time, 'UTC') AS time, s.business_date AS business_date,
     s.platform AS platform, s.device_class AS device_class, s.channel AS channel, s.region AS region, s.landing_page_type AS landing_page_type,
-    count() AS sessions, uniqExactStateIf(s.visitor_id, s.page_views > 0) AS visitors, sum(s.page_views) AS page_views,
+    count() AS sessions, sum(s.page_views) AS page_views,
     countIf(s.is_closed) AS closed, countIf(s.is_closed AND s.is_bounce) AS bounced, countIf(s.is_closed AND s.is_engaged) AS engaged,
     countIf(s.is_closed AND s.events > 1) AS timed, sumIf(dateDiff('millisecond', s.start_time, s.end_time), s.is_closed AND s.events > 1) / 1000 AS seconds,
     quantileTDigestStateIf(0.5)(toFloat64(dateDiff('millisecond', s.start_time, s.end_time)) / 1000, s.is_closed AND s.events > 1) AS durations,
@@ -32,8 +33,8 @@ FROM sessions AS s WHERE {customers} GROUP BY ALL`,
 			Value: "sum(sessions)", Dashboards: []string{"D01", "D03"}, Alerts: []string{"A-TRF-01", "A-TRF-02"},
 		},
 		{
-			ID: "TRF-01", Name: "uv", Title: "Visitors", Unit: "visitors", Dimensions: visitDims(), Of: "sessions",
-			Formula: "distinct visitors with a page view", Edges: []string{people, distinct, "a visitor is a device or browser, not a person"},
+			ID: "TRF-01", Name: "uv", Title: "Visitors", Unit: "visitors", Dimensions: pages, Of: "pv",
+			Formula: "distinct visitors with a page view, by the day of the view", Edges: []string{people, distinct, viewDay, "a visitor is a device or browser, not a person", "channel is that of the touch: who comes by two counts in both"},
 			Series: []string{"ecom_visitors_today"}, Now: "sum by (tenant) (ecom_visitors_today)",
 			Value: "uniqExactMerge(visitors)", Dashboards: []string{"D01", "D02", "D03"}, Alerts: []string{"A-TRF-01"},
 		},
@@ -42,13 +43,13 @@ FROM sessions AS s WHERE {customers} GROUP BY ALL`,
 			Formula: "page views", Edges: []string{people, "a view that is sent again under another id counts again"},
 			Series: []string{"ecom_page_views_total"}, Now: "sum by (tenant, page_type) (increase(ecom_page_views_total[1h]))",
 			View: `SELECT s.tenant AS tenant, toStartOfHour(s.event_time, 'UTC') AS time, s.business_date AS business_date,
-    s.page_type AS page_type, s.platform AS platform, s.device_class AS device_class, s.channel AS channel, s.region AS region, count() AS views
+    s.page_type AS page_type, s.platform AS platform, s.device_class AS device_class, s.channel AS channel, s.region AS region, count() AS views, uniqExactState(s.visitor_id) AS visitors
 FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers} GROUP BY ALL`,
 			Value: "sum(views)", Dashboards: []string{"D03"}, Alerts: []string{"A-TRF-01", "A-TRK-01"},
 		},
 		{
-			ID: "TRF-03", Name: "pv_per_uv", Title: "Pages per visitor", Unit: "views a visitor", Dimensions: visitDims(), Of: "sessions",
-			Formula: "page views by distinct visitors", Edges: []string{people, distinct}, Value: "sum(page_views) / nullIf(uniqExactMerge(visitors), 0)", Dashboards: []string{"D03"},
+			ID: "TRF-03", Name: "pv_per_uv", Title: "Pages per visitor", Unit: "views a visitor", Dimensions: pages, Of: "pv",
+			Formula: "page views by distinct visitors", Edges: []string{people, distinct, viewDay}, Value: "sum(views) / nullIf(uniqExactMerge(visitors), 0)", Dashboards: []string{"D03"},
 		},
 		{
 			ID: "TRF-05", Name: "session_duration", Title: "Median duration of a visit", Unit: "seconds", Dimensions: visitDims(), Of: "sessions",

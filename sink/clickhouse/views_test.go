@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/storepulse/storepulse/dashboards"
 	"github.com/storepulse/storepulse/internal/devmode/devtest"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/schemas/catalogue"
@@ -143,6 +144,15 @@ func (s *shelf) session(n int, start string, more cells) {
 	}, more)
 }
 
+// view is a page view of the visitor of session n, of tenant cn.
+func (s *shelf) view(n int, at string, more cells) {
+	s.t.Helper()
+	s.row("fact_events", cells{
+		"tenant": "'cn'", "visitor_id": fmt.Sprintf("toUUID('00000000-0000-0000-0000-%012d')", n), "event_type": "'page_view'", "event_time": at,
+		"business_date": "toDate(" + at + ", 'Asia/Shanghai')", "platform": "'h5'", "device_class": "'mobile'", "channel": "'direct'", "region": "'CN-GD'", "page_type": "'home'",
+	}, more)
+}
+
 // ago is a moment before the start of the test, as an SQL expression.
 func (s *shelf) ago(d time.Duration) string {
 	return "toDateTime64('" + s.begin.Add(-d).Format("2006-01-02 15:04:05.000") + "', 3, 'UTC')"
@@ -204,6 +214,8 @@ func TestViewsKnowTheBusinessDay(t *testing.T) {
 	s.order("after", midnight, nil)
 	s.session(1, "("+midnight+" - toIntervalMillisecond(1))", nil)
 	s.session(2, midnight, nil)
+	s.view(1, "("+midnight+" - toIntervalMillisecond(1))", nil)
+	s.view(2, midnight, nil)
 	for day, at := range map[string]string{"2026-11-10": "15:00:00", "2026-11-11": "16:00:00"} {
 		where := fmt.Sprintf("business_date = '%s' AND time = toDateTime('2026-11-10 %s', 'UTC')", day, at)
 		for _, name := range []string{"orders_placed", "orders_paid", "sessions", "uv"} {
@@ -283,11 +295,64 @@ func TestViewsFollowSessions(t *testing.T) {
 	s.session(1, s.ago(old), cells{"version": "2", "is_deleted": "1", "end_time": s.ago(old)})
 	s.session(2, s.ago(old), cells{"version": "2", "page_views": "20"})
 	s.want(s.value("sessions", "1"), "2", "after a retraction")
-	s.want(s.value("pv_per_uv", "1"), "10.5", "pages of 20 and 1")
 	s.want(s.value("bounce_rate", "1"), "0.5", "bounces")
 	s.session(6, s.ago(recent), cells{"is_closed": "0"})
 	s.want(s.value("bounce_rate", "1"), "0.5", "an open session is not judged")
 	s.want(s.value("session_duration", "1"), "300", "five minutes")
+}
+
+// A panel by day shows a day with all its hours or not at all, wherever the
+// shop and whenever the range begins.
+func TestPanelsByDayShowWholeDays(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	for tenant, zone := range map[string]string{"cn": "Asia/Shanghai", "us30": "America/New_York"} {
+		for day := 1; day <= 6; day++ {
+			for _, clock := range []string{"00:30", "23:30"} {
+				at := fmt.Sprintf("toTimeZone(toDateTime64('2025-11-%02d %s:00.000', 3, '%s'), 'UTC')", day, clock, zone)
+				s.order(fmt.Sprint(tenant, day, clock), at, cells{"tenant": "'" + tenant + "'", "business_date": fmt.Sprintf("'2025-11-%02d'", day)})
+			}
+		}
+	}
+	for _, q := range dashboards.Queries() {
+		if q.Panel != "Orders placed and paid by day" {
+			continue
+		}
+		for hour, days := range map[int]string{0: "3 4 5 6", 1: "4 5 6", 9: "4 5 6", 17: "4 5 6", 23: "4 5 6"} {
+			from := time.Date(2025, 11, 3, hour, 0, 0, 0, time.UTC)
+			sql := strings.ReplaceAll(q.Expand(from, from.AddDate(0, 0, 10), time.Hour), "metric_", "`"+s.db+"`.metric_")
+			rows := fmt.Sprintf("SELECT toDayOfMonth(tupleElement(row, 1), 'UTC') AS day, tupleElement(row, 2) AS orders FROM (SELECT tuple(*) AS row FROM (%s))", sql)
+			got := s.ask("SELECT arrayStringConcat(groupArray(day), ' '), toString(min(orders)), toString(max(orders)) FROM (" + rows + ")")
+			s.want(got, days+"\t4\t4", fmt.Sprintf("days from %s, and their orders", from))
+		}
+	}
+}
+
+// A visit over midnight is a visitor of both days, and one of the two together.
+func TestViewsCountVisitorsByTheirViews(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	midnight := "toDateTime64('2026-11-10 16:00:00.000', 3, 'UTC')" // of the 11th in Shanghai
+	s.session(1, "("+midnight+" - toIntervalMinute(1))", nil)
+	s.view(1, "("+midnight+" - toIntervalMinute(1))", nil)
+	for i := range 3 {
+		s.view(1, fmt.Sprintf("(%s + toIntervalMinute(%d))", midnight, i), cells{"page_type": "'cart'", "channel": "'affiliate'"})
+	}
+	s.view(2, midnight, nil)
+	for _, flag := range []string{"is_bot", "is_test", "is_internal"} {
+		s.view(3, midnight, cells{flag: "1"})
+	}
+	s.view(4, midnight, cells{"event_type": "'view_item'"})
+	s.order("a", midnight, nil)
+	for where, want := range map[string]string{
+		"business_date = '2026-11-10'": "1 1 1 0",
+		"business_date = '2026-11-11'": "2 4 2 0.5",
+		"1":                            "2 5 2.5 0.5",
+	} {
+		s.want(strings.Join([]string{s.value("uv", where), s.value("pv", where), s.value("pv_per_uv", where), s.value("visitor_pay_cvr", where)}, " "), want, "visitors, views, views a visitor, conversion where "+where)
+	}
+	s.want(s.value("uv", "channel = 'direct'")+" "+s.value("uv", "channel = 'affiliate'"), "2 1", "visitors of a channel")
+	s.want(s.value("sessions", "business_date = '2026-11-11'"), "0", "the session is of the day before")
 }
 
 // Buyers, over days and orders.
@@ -306,7 +371,7 @@ func TestViewsOfBuyers(t *testing.T) {
 	s.want(s.value("new_vs_repeat", "business_date > today() - 30")[:6], "0.3333", "one of three had bought before")
 	s.want(s.value("spend_per_buyer", "business_date > today() - 30")[:6], "13333.", "four orders, three buyers")
 	s.want(s.value("top20_value", "1"), "1", "all spend the same: ties are in")
-	s.session(9, s.ago(old), nil)
+	s.view(9, s.ago(old), nil)
 	s.want(s.value("visitor_pay_cvr", "business_date > today() - 30"), "3", "three buyers, one visit: a ratio of a period")
 }
 
