@@ -13,8 +13,9 @@ func overview() board {
 		m := definition(name)
 		return []target{{sql: from(m, "item_id, any(item_name) AS product, "+m.Value+" AS "+title, "item_id", "ORDER BY "+title+" DESC LIMIT 20")}}
 	}
+	conversion := definition("visitor_pay_cvr")
 	return board{
-		uid: "storepulse-d01", file: "d01-overview", title: "D01 Executive overview", from: "now-14d", next: []string{"storepulse-d02", "storepulse-d04", "storepulse-d03", "storepulse-d12"},
+		uid: "storepulse-d01", file: "d01-overview", title: "D01 Executive overview", from: "now-14d", sliced: true, next: []string{"storepulse-d02", "storepulse-d04", "storepulse-d03", "storepulse-d12"},
 		about: "Orders, money and customers by business day, from ClickHouse: exact, and corrected when late events come.",
 		rows: []row{
 			{"What do we sell?", []panel{
@@ -61,7 +62,7 @@ func overview() board {
 					targets:     []target{{overTime: true, sql: history(byDay+", currency", []string{"refund_rate", "refund_rate_cohort"}, "ORDER BY day")}},
 				},
 				{
-					kind: asSeries, title: "Cancelled by day, unpaid and paid", unit: "percentunit", span: 6, mayBeEmpty: "no order is older than the pay window",
+					kind: asSeries, title: "Cancelled by day, unpaid and paid", unit: "percentunit", span: 6,
 					description: "SAL-06: orders closed without payment, once their pay window has passed; and orders cancelled after payment.",
 					targets:     []target{daily("unpaid_close_rate"), daily("paid_cancel_rate")},
 				},
@@ -100,9 +101,9 @@ func overview() board {
 					targets:     one("uv"),
 				},
 				{
-					kind: asStat, title: "Visitor-to-buyer conversion", unit: "percentunit", span: 6, runbook: "a-cvr-01",
-					description: "FUN-01: distinct buyers of the time range, by its distinct visitors.",
-					targets:     one("visitor_pay_cvr"),
+					kind: asStat, title: "Visitor-to-buyer conversion", unit: "percentunit", span: 6, noValue: tooFew, runbook: "a-cvr-01",
+					description: "FUN-01: distinct buyers of the time range, by its distinct visitors, n of the panel beside.",
+					targets:     []target{{sql: from(conversion, sampled("uniqExactMerge(visitors)", conversion.Value)+" AS visitor_pay_cvr", "", "")}},
 				},
 				{
 					kind: asStat, title: "Buyers who had bought before", unit: "percentunit", span: 6,

@@ -1,5 +1,10 @@
 package catalogue
 
+// ofRead divides by the records of a topic that were read.
+func ofRead(window string) string {
+	return " / on (topic) group_left () (sum by (topic) (increase(ecom_events_ingested_total[" + window + "])) + on (topic) sum by (topic) (increase(ecom_events_dead_letter_total[" + window + "])) > 0)"
+}
+
 // pipeline: whether the numbers can be trusted.
 func pipeline() []*Metric {
 	return []*Metric{
@@ -19,9 +24,9 @@ func pipeline() []*Metric {
 			Series: []string{"ecom_kafka_consumer_lag_seconds", "ecom_kafka_consumer_lag_messages"}, Now: "max by (topic) (ecom_kafka_consumer_lag_seconds)", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-01"},
 		},
 		{
-			ID: "PLT-05", Name: "dead_letter_rate", Title: "Dead letters", Unit: "records a second", Dimensions: []string{"topic", "reason"},
-			Formula: "records set aside with reason and position", Edges: []string{"late events and copies are none", "the records are in the table dead_letters"},
-			Series: []string{"ecom_events_dead_letter_total"}, Now: "sum by (topic, reason) (rate(ecom_events_dead_letter_total[5m]))", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-03"},
+			ID: "PLT-05", Name: "dead_letter_rate", Title: "Dead letters", Unit: "ratio", Dimensions: []string{"topic", "reason"},
+			Formula: "records set aside with reason and position, of the records read", Edges: []string{"late events and copies are none", "read: accepted and set aside", "the records are in the table dead_letters"},
+			Series: []string{"ecom_events_dead_letter_total", "ecom_events_ingested_total"}, Now: "sum by (topic, reason) (increase(ecom_events_dead_letter_total[5m]))" + ofRead("5m"), Dashboards: []string{"D12"}, Alerts: []string{"A-PL-03"},
 		},
 		{
 			ID: "PLT-06", Name: "late_events", Title: "Late events", Unit: "ratio", Dimensions: []string{"topic", "class"},
@@ -51,9 +56,9 @@ func pipeline() []*Metric {
 			Series: []string{"ecom_sessions_open", "ecom_state_bytes", "ecom_watermark_delay_seconds", "ecom_state_cut_total"}, Now: "sum(ecom_sessions_open)", Dashboards: []string{"D12"}, Alerts: []string{"A-PL-06", "A-PL-13"},
 		},
 		{
-			ID: "PLT-11", Name: "schema_drift", Title: "Unknown types", Unit: "records a second", Dimensions: []string{"topic"},
-			Formula: "records of a type that nobody configured", Edges: []string{"unknown fields are no fault: they are kept in extra"},
-			Series: []string{"ecom_events_dead_letter_total"}, Now: `sum by (topic) (rate(ecom_events_dead_letter_total{reason="unknown_type"}[5m]))`, Dashboards: []string{"D12"}, Alerts: []string{"A-PL-03"},
+			ID: "PLT-11", Name: "schema_drift", Title: "Unknown types", Unit: "ratio", Dimensions: []string{"topic"},
+			Formula: "records of a type that nobody configured, of the records read", Edges: []string{"unknown fields are no fault: they are kept in extra"},
+			Series: []string{"ecom_events_dead_letter_total", "ecom_events_ingested_total"}, Now: `sum by (topic) (increase(ecom_events_dead_letter_total{reason="unknown_type"}[1h]))` + ofRead("1h"), Dashboards: []string{"D12"}, Alerts: []string{"A-PL-03"},
 		},
 		{
 			ID: "PLT-12", Name: "tracking_completeness", Title: "Orders that the tracker knows", Unit: "ratio", Dimensions: []string{"platform"},
