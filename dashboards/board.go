@@ -88,9 +88,9 @@ var noLimits = map[string][]string{
 	"no level is right for every shop": {
 		"d01 Paid GMV by day", "d01 Placed GMV by day", "d01 Orders placed and paid by day", "d01 Order value and spend per buyer by day", "d01 GMV against the week before", "d01 Units per order by day",
 		"d01 Net sales by day, by occurrence and by cohort", "d01 Refund rate by day, by occurrence and by cohort", "d01 Cancelled by day, unpaid and paid",
-		"d01 Sessions", "d01 Visitors", "d01 Visitor-to-buyer conversion", "d01 Buyers who had bought before", "d01 Buyers who came again", "d01 No purchase for 30 to 59 days", "d01 No purchase for 60 days", "d01 GMV of the top fifth of buyers",
+		"d01 GMV of buyers who had bought before", "d01 Sessions", "d01 Visitors", "d01 Visitor-to-buyer conversion", "d01 Buyers who had bought before", "d01 Buyers who came again", "d01 No purchase for 30 to 59 days", "d01 No purchase for 60 days", "d01 GMV of the top fifth of buyers",
 		"d02 Orders paid, last 5 minutes", "d02 Visitors active", "d02 Visitors today", "d02 Orders a minute", "d02 Unpaid orders by age", "d02 Attempts in 30 minutes by method",
-		"d03 Sessions started a minute by platform", "d03 Page views a minute by page", "d03 Visitors", "d03 Pages per visitor", "d03 Median duration of a visit", "d03 Sessions by channel",
+		"d03 Sessions started a minute by platform", "d03 Page views a minute by page", "d03 Visitors", "d03 Pages per visitor", "d03 Duration of a visit, median and 90 %", "d03 Sessions by channel",
 		"d04 Reach of the stages", "d04 From each stage to the next, over 30 minutes", "d04 Carts that leave without paying", "d04 Time from checkout to order, median and 90 %", "d04 Orders paid within 72 hours, by day of the order",
 	},
 	"an alert compares it with its own past": {
@@ -99,11 +99,11 @@ var noLimits = map[string][]string{
 	},
 	"a list to read": {
 		"d01 Paid GMV by device", "d01 Paid GMV by province", "d01 Products by units sold", "d01 Sold today", "d02 Alerts that fire", "d02 Insufficient data",
-		"d03 Channels: sessions, bounces, conversion", "d03 Landing pages", "d03 Exit pages",
+		"d01 Buyers who came again, by month of their first order", "d03 Channels: sessions, bounces, conversion", "d03 Channels: amount paid", "d04 Orders that wait for payment", "d03 Landing pages", "d03 Exit pages",
 		"d04 By platform", "d04 By channel", "d04 By province", "d04 Slices that convert worse than usual", "d04 Products that are seen and not taken", "d04 Payment failures by method",
 	},
 	"it follows the traffic and the machine": {
-		"d12 Records a second", "d12 Records by what became of them", "d12 Rows a second by table", "d12 Late events that wait for a rebuild", "d12 Memory of the state",
+		"d12 Events a second, by hour", "d12 Records a second", "d12 Records by what became of them", "d12 Rows a second by table", "d12 Late events that wait for a rebuild", "d12 Memory of the state",
 	},
 	"the panel beside it has the limit": {"Complete until"},
 }

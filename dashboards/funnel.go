@@ -111,14 +111,19 @@ func funnel() board {
 			}},
 			{"Do orders get paid?", []panel{
 				{
-					kind: asSeries, title: "Orders paid within 72 hours, by day of the order", unit: "percentunit", span: 12,
+					kind: asSeries, title: "Orders paid within 72 hours, by day of the order", unit: "percentunit", span: 16,
 					description: "FUN-07: only orders whose 72 hours have passed, so that young days are not low but absent.",
 					targets:     []target{{overTime: true, sql: history(byDay, []string{"order_pay_rate"}, "ORDER BY day")}},
 				},
 				{
-					kind: asTable, title: "Payment failures by method", unit: "short", span: 12, shares: []string{"failure_rate"}, noValue: tooFew,
-					description: "FUN-08: attempts, technical failures and their share; who gives up is no failure.",
-					targets: []target{{sql: from(definition("payment_failure_rate"), "payment_method, sum(attempts) AS n, sum(failures) AS failed, sum(user_cancels) AS given_up, "+sampled("n", definition("payment_failure_rate").Value)+" AS failure_rate",
+					kind: asTable, title: "Orders that wait for payment", unit: "short", span: 8,
+					description: "FUN-09: as of now, of the orders of the time range, by how long they wait; with their amount in units of the currency.",
+					targets:     []target{{sql: from(definition("unpaid_orders_backlog"), "age_bucket, currency, "+definition("unpaid_orders_backlog").Value+" AS waiting, "+major("sum(amount_minor)")+" AS amount", "age_bucket, currency", "ORDER BY waiting DESC")}},
+				},
+				{
+					kind: asTable, title: "Payment failures by method", unit: "short", span: 24, shares: []string{"failure_rate"}, noValue: tooFew,
+					description: "FUN-08: n attempts, technical failures by error type, and their share; who gives up is no failure.",
+					targets: []target{{sql: from(definition("payment_failure_rate"), "payment_method, sum(attempts) AS n, sum(failures) AS failed, sum(hard) AS hard_errors, sum(soft) AS soft_errors, sum(risk_blocks) AS blocked, sum(timeouts) AS timed_out, sum(other_failures) AS others, sum(user_cancels) AS given_up, "+sampled("n", definition("payment_failure_rate").Value)+" AS failure_rate",
 						"payment_method", "ORDER BY n DESC")}},
 				},
 			}},

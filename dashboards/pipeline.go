@@ -43,7 +43,7 @@ func pipeline() board {
 				{
 					kind: asSeries, title: "Dead letters by reason", unit: "percentunit", span: 12, steps: atLeast(0.005, 0.05), runbook: "a-pl-03",
 					description: "PLT-05, and PLT-11 as unknown_type: records that were set aside, of the records read in 5 minutes. storepulse deadletters list has them by cause.",
-					targets:     []target{{legend: "{{topic}} {{reason}}", promql: definition("dead_letter_rate").Now + " > 0"}},
+					targets:     []target{{legend: "{{topic}} {{reason}}", promql: definition("dead_letter_rate").Now + " > 0"}}, mayBeEmpty: "nothing was set aside",
 				},
 				{
 					kind: asSeries, title: "Late events", unit: "percentunit", span: 8, steps: []step{{0.05, bad}}, runbook: "a-pl-04",
@@ -59,6 +59,23 @@ func pipeline() board {
 					kind: asSeries, title: "Late events that wait for a rebuild", unit: "short", span: 8,
 					description: "PLT-06 by lane; normally for three and a half hours of event time.",
 					targets:     []target{{legend: "{{lane}}", promql: "ecom_pipeline_rebuild_waiting"}},
+				},
+			}},
+			{"How was it hour by hour?", []panel{
+				{
+					kind: asSeries, title: "Dead letters, copies and late events, by hour", unit: "percentunit", span: 12, steps: []step{{0.05, bad}}, runbook: "a-pl-03",
+					description: "PLT-05, PLT-06, PLT-07 from the ledger, exact: of the records read, late events of the events accepted.",
+					targets:     []target{{overTime: true, sql: history("time, topic", []string{"dead_letter_rate", "duplicate_rate", "late_events"}, "ORDER BY time")}},
+				},
+				{
+					kind: asSeries, title: "Unknown types, by hour", unit: "percentunit", span: 6, steps: atLeast(0.005, 0.05), runbook: "a-pl-03",
+					description: "PLT-11 from the tables: of the records read.",
+					targets:     []target{{overTime: true, sql: history("time, topic", []string{"schema_drift"}, "ORDER BY time")}},
+				},
+				{
+					kind: asSeries, title: "Events a second, by hour", unit: "short", span: 6,
+					description: "PLT-02 from the ledger: accepted events, mean of the hour.",
+					targets:     []target{{overTime: true, sql: history("time, topic", []string{"peak_load"}, "ORDER BY time")}},
 				},
 			}},
 			{"Does ClickHouse take it?", []panel{

@@ -39,10 +39,10 @@ func realtime() board {
 				},
 				{
 					kind: asSeries, title: "Paid GMV in 30 minutes, and its usual value", unit: "short", span: 12, runbook: "a-gmv-01",
-					description: "SAL-02 in minor units by currency, against the median of the same slot of the last four weeks.",
+					description: "SAL-02 in units of the currency, against the median of the same slot of the last four weeks.",
 					targets: []target{
-						{legend: "now {{currency}}", promql: `sum by (currency) (ecom:count:inc30m{count="gmv_paid",tenant=~"$tenant"})`},
-						{legend: "usual {{currency}}", promql: `sum by (currency) (ecom:count:median30m{count="gmv_paid",tenant=~"$tenant"})`},
+						{legend: "now {{currency}}", promql: majorNow(`sum by (currency) (ecom:count:inc30m{count="gmv_paid",tenant=~"$tenant"%s})`)},
+						{legend: "usual {{currency}}", promql: majorNow(`sum by (currency) (ecom:count:median30m{count="gmv_paid",tenant=~"$tenant"%s})`)},
 					},
 				},
 			}},

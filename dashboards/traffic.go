@@ -31,9 +31,9 @@ func traffic() board {
 					targets:     []target{{sql: history("", []string{"pv_per_uv"}, "")}},
 				},
 				{
-					kind: asStat, title: "Median duration of a visit", unit: "s", span: 6,
+					kind: asStat, title: "Duration of a visit, median and 90 %", unit: "s", span: 6,
 					description: "TRF-05: sessions of one event last 0 s and are left out.",
-					targets:     []target{{sql: history("", []string{"session_duration"}, "")}},
+					targets:     []target{{sql: history("", []string{"session_duration", "session_duration_p90"}, "")}},
 				},
 				{
 					kind: asStat, title: "Share of bot events", unit: "percentunit", span: 6, steps: atLeast(0.1, 0.2), runbook: "a-trf-02",
@@ -43,15 +43,20 @@ func traffic() board {
 			}},
 			{"Where do they come from?", []panel{
 				{
-					kind: asSeries, title: "Sessions by channel", unit: "short", span: 12,
+					kind: asSeries, title: "Sessions by channel", unit: "short", span: 24,
 					description: "TRF-10: first touch that is not direct, by hour.",
 					targets:     []target{{overTime: true, sql: history("time, channel", []string{"traffic_by_source"}, "ORDER BY time")}},
 				},
 				{
-					kind: asTable, title: "Channels: sessions, bounces, conversion", unit: "short", span: 12, shares: []string{"bounce", "conversion_so_far"}, noValue: tooFew,
+					kind: asTable, title: "Channels: sessions, bounces, conversion", unit: "short", span: 18, shares: []string{"share", "bounce", "conversion_so_far"}, noValue: tooFew,
 					description: "TRF-10, TRF-06: shares with their sample, n closed sessions, and none below a hundred. Payments of the last 72 hours may still come.",
-					targets: []target{{sql: from(definition("traffic_by_source"), "channel, "+definition("traffic_by_source").Value+" AS visits, sum(closed) AS n, "+sampled("n", definition("bounce_rate").Value)+" AS bounce, "+
+					targets: []target{{sql: from(definition("traffic_by_source"), "channel, "+definition("traffic_by_source").Value+" AS visits, visits / sum(visits) OVER () AS share, "+definition("channel_visitors").Value+" AS visitors, sum(closed) AS n, "+sampled("n", definition("bounce_rate").Value)+" AS bounce, "+
 						sampled("visits", share("sum(paid)", "sum(sessions)"))+" AS conversion_so_far", "channel", "ORDER BY visits DESC")}},
+				},
+				{
+					kind: asTable, title: "Channels: amount paid", unit: "short", span: 6,
+					description: "TRF-10: paid orders that are linked to a session, by its channel and the day it began, in units of the currency.",
+					targets:     []target{{sql: history("channel", []string{"channel_gmv"}, "ORDER BY channel_gmv DESC")}},
 				},
 			}},
 			{"Do they stay?", []panel{

@@ -23,7 +23,7 @@ func traffic() []*Metric {
 			Series: []string{"ecom_sessions_started_total", "ecom_sessions_active", "ecom_sessions_open"}, Now: "sum by (tenant) (increase(ecom_sessions_started_total[1h]))",
 			View: `SELECT s.tenant AS tenant, toStartOfHour(s.start_time, 'UTC') AS time, s.business_date AS business_date,
     s.platform AS platform, s.device_class AS device_class, s.channel AS channel, s.region AS region, s.landing_page_type AS landing_page_type,
-    count() AS sessions, sum(s.page_views) AS page_views,
+    count() AS sessions, uniqExactStateIf(s.visitor_id, s.page_views > 0) AS visitors, sum(s.page_views) AS page_views,
     countIf(s.is_closed) AS closed, countIf(s.is_closed AND s.is_bounce) AS bounced, countIf(s.is_closed AND s.is_engaged) AS engaged,
     countIf(s.is_closed AND s.events > 1) AS timed, sumIf(dateDiff('millisecond', s.start_time, s.end_time), s.is_closed AND s.events > 1) / 1000 AS seconds,
     quantileTDigestStateIf(0.5)(toFloat64(dateDiff('millisecond', s.start_time, s.end_time)) / 1000, s.is_closed AND s.events > 1) AS durations,
@@ -57,6 +57,12 @@ FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers} GROUP BY 
 			Edges:   []string{people, closed, "sessions of one event last no time and are left out", "the mean is sum(seconds) / sum(timed)"},
 			Series:  []string{"ecom_session_duration_seconds"}, Now: "histogram_quantile(0.5, sum by (tenant, le) (increase(ecom_session_duration_seconds_bucket[1h])))",
 			Value: "if(sum(timed) = 0, NULL, quantileTDigestMerge(0.5)(durations))", Dashboards: []string{"D03"},
+		},
+		{
+			ID: "TRF-05", Name: "session_duration_p90", Title: "Long visits", Unit: "seconds", Dimensions: visitDims(), Of: "sessions",
+			Formula: "nine of ten sessions are shorter", Edges: []string{people, closed, "sessions of one event last no time and are left out"},
+			Series: []string{"ecom_session_duration_seconds"}, Now: "histogram_quantile(0.9, sum by (tenant, le) (increase(ecom_session_duration_seconds_bucket[1h])))",
+			Value: "if(sum(timed) = 0, NULL, quantileTDigestMerge(0.9)(durations))", Dashboards: []string{"D03"},
 		},
 		{
 			ID: "TRF-06", Name: "bounce_rate", Title: "Bounce rate", Unit: "ratio", Dimensions: visitDims(), Of: "sessions",
@@ -97,6 +103,21 @@ FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers} GROUP BY 
 			Formula: "sessions by their first touch that is not direct", Edges: []string{people, "a closed list with other and unknown: channels add up to the whole", "source, medium and campaign are in fact_events"},
 			Series: []string{"ecom_sessions_started_total", "ecom_orders_paid_total"}, Now: "sum by (tenant, channel) (increase(ecom_sessions_started_total[1h]))",
 			Value: "sum(sessions)", Dashboards: []string{"D03"}, Alerts: []string{"A-CVR-03"},
+		},
+		{
+			ID: "TRF-10", Name: "channel_visitors", Title: "Visitors by channel", Unit: "visitors", Dimensions: []string{"channel", "platform", "device_class"}, Of: "sessions",
+			Formula: "distinct visitors of the sessions that came by a channel", Edges: []string{people, distinct, "by the first touch of the session that is not direct; TRF-01 has that of each view"},
+			Value: "uniqExactMerge(visitors)", Dashboards: []string{"D03"},
+		},
+		{
+			ID: "TRF-10", Name: "channel_gmv", Title: "GMV by channel", Unit: "minor units", Dimensions: []string{"channel", "platform", "device_class", "currency"},
+			Formula: "amount paid of the orders linked to a session, by the session's channel",
+			Edges:   []string{people, perMoney, "by the day the session began; orders without a session are in no channel", "paid within the pay window: young days still grow", "an order in another currency than the session's first one is left out"},
+			Series:  []string{"ecom_orders_paid_amount_minor_total"}, Now: "sum by (tenant, currency, channel) (increase(ecom_orders_paid_amount_minor_total[1h]))",
+			View: `SELECT s.tenant AS tenant, toStartOfHour(s.start_time, 'UTC') AS time, s.business_date AS business_date, s.channel AS channel, s.platform AS platform, s.device_class AS device_class, s.currency AS currency,
+    sum(s.orders_paid) AS orders, sum(s.paid_minor) AS amount_minor
+FROM sessions AS s WHERE s.orders_paid > 0 AND {customers} GROUP BY ALL`,
+			Value: "sum(amount_minor)", Dashboards: []string{"D03"},
 		},
 		{
 			ID: "TRF-14", Name: "viewing_now", Title: "Visitors active", Unit: "visitors", Dimensions: []string{"platform"},
