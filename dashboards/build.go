@@ -2,8 +2,10 @@ package dashboards
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
@@ -21,10 +23,14 @@ import (
 // Options are what differs from one installation to the next.
 type Options struct {
 	Runbooks string // where docs/operations.md can be read, without the anchor
+	Metrics  string // where docs/metrics.md can be read
 }
 
 // DefaultOptions are those of the files that are committed.
-func DefaultOptions() Options { return Options{Runbooks: rules.DefaultOptions().Runbooks} }
+func DefaultOptions() Options {
+	runbooks := rules.DefaultOptions().Runbooks
+	return Options{Runbooks: runbooks, Metrics: strings.TrimSuffix(runbooks, "operations.md") + "metrics.md"}
+}
 
 // Files gives every dashboard by its path below dashboards/generated.
 func Files(o Options) (map[string][]byte, error) {
@@ -51,9 +57,11 @@ func (b board) build(o Options) (dashboard.Dashboard, error) {
 		Readonly().Time(b.from, "now").Refresh("1m").Timezone("browser").Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		WithVariable(source("prometheus", "Prometheus", "prometheus")).
 		WithVariable(source("clickhouse", "ClickHouse", clickhouseType)).
-		WithVariable(choice("tenant", "Shop", "ecom_sessions_started_total")).
-		WithVariable(choice("platform", "Platform", "ecom_sessions_started_total")).
-		WithVariable(choice("channel", "Channel", "ecom_sessions_started_total"))
+		WithVariable(choice("tenant", "Shop", "ecom_sessions_started_total"))
+	if b.sliced {
+		d = d.WithVariable(choice("platform", "Platform", "ecom_sessions_started_total")).
+			WithVariable(choice("channel", "Channel", "ecom_sessions_started_total"))
+	}
 	for _, uid := range b.next {
 		d = d.Link(dashboard.NewDashboardLinkBuilder(titleOf(uid)).Type(dashboard.DashboardLinkTypeLink).Url("/d/" + uid).KeepTime(true).IncludeVars(true))
 	}
@@ -63,6 +71,9 @@ func (b board) build(o Options) (dashboard.Dashboard, error) {
 		d = d.WithRow(dashboard.NewRowBuilder(r.question).Id(id))
 		id++
 		for _, p := range r.panels {
+			if b.sliced && r.question != rows[0].question {
+				p.description += p.whole()
+			}
 			built, err := p.build(id, o)
 			if err != nil {
 				return dashboard.Dashboard{}, fmt.Errorf("panel %q: %w", p.title, err)
@@ -79,17 +90,17 @@ func stamp() []panel {
 	return []panel{
 		{
 			kind: asStat, title: "Complete until", unit: "dateTimeAsIso", span: 6, runbook: "a-pl-02",
-			description: "Event time up to which the facts of every lane are complete. Later numbers still grow.",
+			description: "PLT-03: event time up to which the facts of every lane are complete. Later numbers still grow.",
 			targets:     []target{{promql: "min(ecom_complete_until_timestamp_seconds) * 1000"}},
 		},
 		{
-			kind: asStat, title: "Behind now", unit: "s", span: 6, steps: atLeast(300, 420), runbook: "a-pl-02",
+			kind: asStat, title: "Behind now", unit: "s", span: 6, steps: atLeast(300, 420), stale: "STALE: what is newer is missing", runbook: "a-pl-02",
 			description: "PLT-03: how far that is behind the clock. Two minutes are usual: events may be so much out of order.",
 			targets:     []target{{promql: "time() - min(ecom_complete_until_timestamp_seconds)"}},
 		},
 		{
 			kind: asStat, title: "Oldest unread record", unit: "s", span: 6, steps: atLeast(120, 600), runbook: "a-pl-01",
-			description: "Age of the oldest record in Kafka that no finished epoch has read.",
+			description: "PLT-04: age of the oldest record in Kafka that no finished epoch has read.",
 			targets:     []target{{promql: "max(ecom_kafka_consumer_lag_seconds)"}},
 		},
 		{
@@ -134,7 +145,7 @@ func (p panel) build(id uint32, o Options) (cog.Builder[dashboard.Panel], error)
 	var targets []cog.Builder[variants.Dataquery]
 	datasource := ref("prometheus")
 	for i, t := range p.targets {
-		letter := string(rune('A' + i))
+		letter := letter(i)
 		switch {
 		case t.promql != "" && t.sql == "":
 			q := prometheus.NewDataqueryBuilder().RefId(letter).Expr(t.promql).LegendFormat(t.legend).Datasource(ref("prometheus"))
@@ -154,35 +165,57 @@ func (p panel) build(id uint32, o Options) (cog.Builder[dashboard.Panel], error)
 			return nil, fmt.Errorf("target %s: needs PromQL or SQL", letter)
 		}
 	}
-	var steps []dashboard.Threshold
+	calm := "text"
 	if len(p.steps) > 0 {
-		steps = append(steps, dashboard.Threshold{Color: good})
-		for _, s := range p.steps {
-			steps = append(steps, dashboard.Threshold{Value: cog.ToPtr(s.from), Color: s.color})
-		}
-	} else {
-		steps = append(steps, dashboard.Threshold{Color: "text"})
+		calm = cmp.Or(p.below, good)
+	}
+	steps := []dashboard.Threshold{{Color: calm}}
+	for _, s := range p.steps {
+		steps = append(steps, dashboard.Threshold{Value: cog.ToPtr(s.from), Color: s.color})
 	}
 	thresholds := dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(steps)
 	var links []cog.Builder[dashboard.DashboardLink]
-	if p.runbook != "" {
-		links = append(links, dashboard.NewDashboardLinkBuilder("Runbook").Type(dashboard.DashboardLinkTypeLink).Url(o.Runbooks+"#"+p.runbook).TargetBlank(true))
+	for _, l := range p.links(o) {
+		links = append(links, dashboard.NewDashboardLinkBuilder(l.title).Type(dashboard.DashboardLinkTypeLink).Url(l.url).TargetBlank(true))
 	}
 	const short, tall = 4, 8
-	span := uint32(p.span)
+	span, empty := uint32(p.span), cmp.Or(p.noValue, "no data")
 	switch p.kind {
 	case asStat:
-		return stat.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(short).
-			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue("no data").GraphMode(common.BigValueGraphModeNone), nil
+		out := stat.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(short).
+			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue(empty).GraphMode(common.BigValueGraphModeNone)
+		if p.stale != "" {
+			last := p.steps[len(p.steps)-1]
+			text := dashboard.RangeMap{Type: dashboard.MappingTypeRangeToText, Options: dashboard.DashboardRangeMapOptions{From: &last.from, Result: dashboard.ValueMappingResult{Text: &p.stale, Color: &last.color}}}
+			out = out.ColorMode(common.BigValueColorModeBackground).Mappings([]dashboard.ValueMapping{{RangeMap: &text}})
+		}
+		return out, nil
 	case asTable:
-		return table.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(tall).
-			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue("no data"), nil
+		out := table.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(tall).
+			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue(empty)
+		if len(p.shares) > 0 {
+			out = out.OverrideByRegexp("^("+strings.Join(p.shares, "|")+")$", []dashboard.DynamicConfigValue{{Id: "unit", Value: "percentunit"}, {Id: "decimals", Value: 1}})
+		}
+		return out, nil
 	case asBars:
 		return bargauge.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(tall).Min(0).
-			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue("no data").Orientation(common.VizOrientationHorizontal), nil
+			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue(empty).Orientation(common.VizOrientationHorizontal), nil
 	case asSeries:
-		return timeseries.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(tall).Min(0).
-			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue("no data").LineWidth(1).FillOpacity(8), nil
+		out := timeseries.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(tall).Min(0).
+			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue(empty).LineWidth(1).FillOpacity(8)
+		if len(p.steps) > 0 {
+			out = out.ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
+		}
+		for i, t := range p.targets {
+			if t.sample {
+				out = out.Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).DisplayMode(common.LegendDisplayModeTable).Placement(common.LegendPlacementBottom).Calcs([]string{"lastNotNull"})).
+					OverrideByQuery(letter(i), []dashboard.DynamicConfigValue{{Id: "unit", Value: "short"}, {Id: "custom.hideFrom", Value: map[string]bool{"viz": true, "legend": false, "tooltip": false}}})
+			}
+		}
+		return out, nil
 	}
 	return nil, fmt.Errorf("BUG: kind %d of panel", p.kind)
 }
+
+// letter names a target.
+func letter(i int) string { return string(rune('A' + i)) }

@@ -10,10 +10,11 @@ import (
 // funnel is D04: how far sessions come, and where they are lost.
 func funnel() board {
 	pc := filter("platform", "channel")
+	carts := `sum(increase(ecom_cart_sessions_total{outcome="added",` + pc + `}[1h]))`
 	reach := func(s schemas.Stage, over string) string {
 		return fmt.Sprintf(`sum(increase(ecom_session_stage_total{stage=%q,%s}[%s]))`, schemas.StageNames[s], pc, over)
 	}
-	var stages, steps []target
+	var stages, steps, samples []target
 	var lost []string
 	for s := schemas.StageVisit; s <= schemas.StagePay; s++ {
 		name := schemas.StageNames[s]
@@ -21,15 +22,16 @@ func funnel() board {
 		at := func(s schemas.Stage) string { return fmt.Sprintf("sumIf(reach, stage = '%s')", schemas.StageNames[s]) }
 		if s < schemas.StagePay {
 			next := schemas.StageNames[s+1]
-			steps = append(steps, target{legend: name + " → " + next, promql: reach(s+1, "30m") + " / (" + reach(s, "30m") + " > 0)"})
-			lost = append(lost, share(at(s+1), at(s))+" AS to_"+next)
+			steps = append(steps, target{legend: name + " → " + next, promql: reach(s+1, "30m") + " / " + enough(reach(s, "30m"))})
+			samples = append(samples, target{legend: "n " + name, promql: reach(s, "30m"), sample: true})
+			lost = append(lost, sampled(at(s), share(at(s+1), at(s)))+" AS to_"+next)
 		}
 	}
 	by := func(dimension string) string {
 		return from(definition("funnel_stage_reach"), dimension+", sumIf(reach, stage = 'visit') AS visits, "+strings.Join(lost, ", "), dimension, "ORDER BY visits DESC")
 	}
 	return board{
-		uid: "storepulse-d04", file: "d04-funnel", title: "D04 Funnel and conversion", from: "now-24h", next: []string{"storepulse-d02", "storepulse-d03", "storepulse-d01", "storepulse-d12"},
+		uid: "storepulse-d04", file: "d04-funnel", title: "D04 Funnel and conversion", from: "now-24h", sliced: true, next: []string{"storepulse-d02", "storepulse-d03", "storepulse-d01", "storepulse-d12"},
 		about: "Reach of the funnel by sessions: who paid has been everywhere before. A purchase without a cart has skipped it.",
 		rows: []row{
 			{"How many sessions get how far?", []panel{
@@ -40,8 +42,8 @@ func funnel() board {
 				},
 				{
 					kind: asSeries, title: "From each stage to the next, over 30 minutes", unit: "percentunit", span: 12, runbook: "a-cvr-02",
-					description: "FUN-04 as a flow: both stages in the same half hour, so that the time people take cancels out.",
-					targets:     steps,
+					description: "FUN-04 as a flow: both stages in the same half hour, so that the time people take cancels out. No share of fewer than a hundred sessions.",
+					targets:     append(steps, samples...),
 				},
 			}},
 			{"Does conversion hold?", []panel{
@@ -54,22 +56,25 @@ func funnel() board {
 					},
 				},
 				{
-					kind: asSeries, title: "Orders lost an hour", unit: "short", span: 6, runbook: "a-cvr-01", mayBeEmpty: "needs a week of recorded history",
-					description: "What is missing against the usual conversion at today's traffic.",
+					kind: asSeries, title: "Orders lost an hour", unit: "short", span: 6, runbook: "a-cvr-01",
+					description: "FUN-02: what is missing against the usual conversion at today's traffic.",
 					targets:     []target{{legend: "orders", promql: `sum(ecom:lost:orders_per_hour{of="rate",rate="cvr",window="30m",dimension="",tenant=~"$tenant"})`}},
 				},
 				{
-					kind: asStat, title: "Sessions in the sample", unit: "short", span: 6, steps: []step{}, runbook: "a-cvr-01",
-					description: "n of the last 30 minutes; below 500 the window grows to 2 hours, then to a day.",
+					kind: asStat, title: "Sessions in the sample", unit: "short", span: 6, below: warn, steps: []step{{500, good}}, runbook: "a-cvr-01",
+					description: "FUN-02: n of the last 30 minutes; below 500 the window grows to 2 hours, then to a day.",
 					targets:     []target{{promql: `sum(ecom:rate_n:inc30m{rate="cvr",dimension="",tenant=~"$tenant"})`}},
 				},
 				{
 					kind: asSeries, title: "Carts that leave without paying", unit: "percentunit", span: 12, runbook: "a-cvr-04",
-					description: "FUN-05 over an hour: sessions with a cart that did not pay.",
-					targets:     []target{{legend: "lost", promql: `1 - sum(increase(ecom_cart_sessions_total{outcome="paid",` + pc + `}[1h])) / (sum(increase(ecom_cart_sessions_total{outcome="added",` + pc + `}[1h])) > 0)`}},
+					description: "FUN-05 over an hour: sessions with a cart that did not pay, from a hundred carts on.",
+					targets: []target{
+						{legend: "lost", promql: `1 - sum(increase(ecom_cart_sessions_total{outcome="paid",` + pc + `}[1h])) / ` + enough(carts)},
+						{legend: "n carts", promql: carts, sample: true},
+					},
 				},
 				{
-					kind: asSeries, title: "Time from checkout to order, median and 90 %", unit: "s", span: 12, mayBeEmpty: "no order has found a checkout",
+					kind: asSeries, title: "Time from checkout to order, median and 90 %", unit: "s", span: 12,
 					description: "FUN-11.",
 					targets: []target{
 						{legend: "median", promql: `histogram_quantile(0.5, sum by (le) (rate(ecom_checkout_duration_seconds_bucket{tenant=~"$tenant"}[$__rate_interval])))`},
@@ -79,17 +84,17 @@ func funnel() board {
 			}},
 			{"Where is it lost?", []panel{
 				{
-					kind: asTable, title: "By platform", unit: "short", span: 12, runbook: "a-cvr-03",
-					description: "FUN-04: share of each step, of the sessions of the time range; a gap where nobody came so far. Payments of the last 72 hours may still come.",
+					kind: asTable, title: "By platform", unit: "short", span: 12, shares: []string{"to_.*"}, noValue: tooFew, runbook: "a-cvr-03",
+					description: "FUN-04: share of each step, of the sessions of the time range; none of fewer than a hundred. Payments of the last 72 hours may still come.",
 					targets:     []target{{sql: by("platform")}},
 				},
 				{
-					kind: asTable, title: "By channel", unit: "short", span: 12, runbook: "a-cvr-03",
+					kind: asTable, title: "By channel", unit: "short", span: 12, shares: []string{"to_.*"}, noValue: tooFew, runbook: "a-cvr-03",
 					description: "FUN-04: share of each step, of the sessions of the time range.",
 					targets:     []target{{sql: by("channel")}},
 				},
 				{
-					kind: asTable, title: "By province", unit: "short", span: 12, runbook: "a-cvr-03",
+					kind: asTable, title: "By province", unit: "short", span: 12, shares: []string{"to_.*"}, noValue: tooFew, runbook: "a-cvr-03",
 					description: "FUN-04: share of each step, of the sessions of the time range.",
 					targets:     []target{{sql: by("region")}},
 				},
@@ -99,22 +104,27 @@ func funnel() board {
 					targets:     []target{{promql: `ecom:rate:z30m{rate="cvr",dimension!="",tenant=~"$tenant"} > 3`}},
 				},
 				{
-					kind: asTable, title: "Products that are seen and not taken", unit: "short", span: 24, mayBeEmpty: "no product page was seen",
+					kind: asTable, title: "Products that are seen and not taken", unit: "short", span: 24, shares: []string{"to_cart"}, noValue: tooFew,
 					description: "FUN-06: sessions that put a product into the cart after they saw its page, of those that saw it; the fifty that most saw.",
-					targets:     []target{{sql: from(definition("detail_to_cart"), "item_id, any(category_l1) AS category, sum(seen) AS sessions, "+definition("detail_to_cart").Value+" AS to_cart", "item_id", "ORDER BY sessions DESC LIMIT 50")}},
+					targets:     []target{{sql: from(definition("detail_to_cart"), "item_id, any(category_l1) AS category, sum(seen) AS n, "+sampled("n", definition("detail_to_cart").Value)+" AS to_cart", "item_id", "ORDER BY n DESC LIMIT 50")}},
 				},
 			}},
 			{"Do orders get paid?", []panel{
 				{
-					kind: asSeries, title: "Orders paid within 72 hours, by day of the order", unit: "percentunit", span: 12, mayBeEmpty: "no order is older than 72 hours",
+					kind: asSeries, title: "Orders paid within 72 hours, by day of the order", unit: "percentunit", span: 16,
 					description: "FUN-07: only orders whose 72 hours have passed, so that young days are not low but absent.",
 					targets:     []target{{overTime: true, sql: history(byDay, []string{"order_pay_rate"}, "ORDER BY day")}},
 				},
 				{
-					kind: asTable, title: "Payment failures by method", unit: "short", span: 12, mayBeEmpty: "no payment was tried in the time range",
-					description: "FUN-08: attempts, technical failures and their share; who gives up is no failure.",
-					targets: []target{{sql: from(definition("payment_failure_rate"), "payment_method, sum(attempts) AS tried, sum(failures) AS failed, sum(user_cancels) AS given_up, "+definition("payment_failure_rate").Value+" AS failure_rate",
-						"payment_method", "ORDER BY tried DESC")}},
+					kind: asTable, title: "Orders that wait for payment", unit: "short", span: 8,
+					description: "FUN-09: as of now, of the orders of the time range, by how long they wait; with their amount in units of the currency.",
+					targets:     []target{{sql: from(definition("unpaid_orders_backlog"), "age_bucket, currency, "+definition("unpaid_orders_backlog").Value+" AS waiting, "+major("sum(amount_minor)")+" AS amount", "age_bucket, currency", "ORDER BY waiting DESC")}},
+				},
+				{
+					kind: asTable, title: "Payment failures by method", unit: "short", span: 24, shares: []string{"failure_rate"}, noValue: tooFew,
+					description: "FUN-08: n attempts, technical failures by error type, and their share; who gives up is no failure.",
+					targets: []target{{sql: from(definition("payment_failure_rate"), "payment_method, sum(attempts) AS n, sum(failures) AS failed, sum(hard) AS hard_errors, sum(soft) AS soft_errors, sum(risk_blocks) AS blocked, sum(timeouts) AS timed_out, sum(other_failures) AS others, sum(user_cancels) AS given_up, "+sampled("n", definition("payment_failure_rate").Value)+" AS failure_rate",
+						"payment_method", "ORDER BY n DESC")}},
 				},
 			}},
 		},

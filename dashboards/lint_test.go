@@ -26,7 +26,19 @@ func read(t *testing.T, path string) string {
 // said of our own types, and our own.
 func TestPanelsAreComplete(t *testing.T) {
 	runbooks := read(t, "../docs/operations.md")
-	titles := map[string]bool{}
+	definitions := map[string]bool{}
+	for _, h := range regexp.MustCompile(`(?m)^### (.*)$`).FindAllStringSubmatch(read(t, "../docs/metrics.md"), -1) {
+		definitions["#"+anchor(h[1])] = true
+	}
+	excused, titles, seen := map[string]string{}, map[string]bool{}, map[string]bool{}
+	for reason, panels := range noLimits {
+		for _, p := range panels {
+			if excused[p] != "" {
+				t.Errorf("%s stands twice among the panels without thresholds", p)
+			}
+			excused[p] = reason
+		}
+	}
 	for _, b := range boards() {
 		if titles[b.title] || b.about == "" || len(b.next) == 0 {
 			t.Errorf("%s: wants a title of its own, what it is about, and where to go on", b.uid)
@@ -60,9 +72,21 @@ func TestPanelsAreComplete(t *testing.T) {
 					t.Errorf("%s: %s wants a unit", b.uid, p.title)
 				case len(p.targets) == 0:
 					t.Errorf("%s: %s asks nothing", b.uid, p.title)
-				case p.runbook != "" && !strings.Contains(runbooks, "\n### "+strings.ToUpper(p.runbook)+"\n"):
-					t.Errorf("%s: %s links to runbook %s, which docs/operations.md does not have", b.uid, p.title, p.runbook)
+				case p.alert() != "" && !strings.Contains(runbooks, "\n### "+strings.ToUpper(p.alert())+"\n"):
+					t.Errorf("%s: %s links to runbook %s, which docs/operations.md does not have", b.uid, p.title, p.alert())
+				case p.metric() == nil && p.title != "Alerts that fire" && p.title != "Insufficient data": // these are of all
+					t.Errorf("%s: the description of %s names no metric to read on about", b.uid, p.title)
+				case p.metric() != nil && !slices.ContainsFunc(p.links(Options{}), func(l link) bool { return definitions[l.url] }):
+					t.Errorf("%s: %s links to no heading of docs/metrics.md: %v", b.uid, p.title, p.links(Options{}))
 				}
+				board := b.file[:3] + " " + p.title
+				if r.question == "?" {
+					board = p.title // stands on every dashboard
+				}
+				if (excused[board] == "") == (len(p.steps) == 0) {
+					t.Errorf("%s: %s wants thresholds, or a reason in noLimits to have none", b.uid, p.title)
+				}
+				seen[board] = true
 				panels[p.title] = true
 				for i, q := range p.targets {
 					if (len(p.targets) > 1 || strings.Contains(q.promql, " by (")) && p.kind == asSeries && q.promql != "" && q.legend == "" {
@@ -72,6 +96,60 @@ func TestPanelsAreComplete(t *testing.T) {
 			}
 			if width != 0 {
 				t.Errorf("%s: row %q ends at %d of 24", b.uid, r.question, width)
+			}
+		}
+	}
+	for p := range excused {
+		if !seen[p] {
+			t.Errorf("%s has no thresholds by noLimits, and is no panel", p)
+		}
+	}
+}
+
+// TestSharesHaveTheirSample: a share of a slice is left out below the sample, and
+// its n stands beside it.
+func TestSharesHaveTheirSample(t *testing.T) {
+	divided := regexp.MustCompile(`\) / (on \([a-z]+\) group_left \(\) )?\(`)
+	for _, b := range boards() {
+		for _, r := range b.rows {
+			for _, p := range r.panels {
+				for _, q := range p.targets {
+					if p.kind == asTable && strings.Contains(q.sql, "nullIf(") && (!strings.Contains(q.sql, " >= 100, ") || len(p.shares) == 0) {
+						t.Errorf("%s: %s shows a share whatever its sample", b.uid, p.title)
+					}
+					if b.file != "d12-pipeline" && divided.MatchString(q.promql) && !strings.Contains(q.promql, " >= ") {
+						t.Errorf("%s: %s divides whatever the sample", b.uid, p.title)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestChoicesAct: a panel follows the choices of its dashboard or says that it
+// does not.
+func TestChoicesAct(t *testing.T) {
+	files, err := Files(DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range boards() {
+		text := string(files["grafana/dashboards/"+b.file+".json"])
+		for _, choice := range []string{"platform", "channel"} {
+			if has := strings.Contains(text, `"name": "`+choice+`"`); has != b.sliced {
+				t.Errorf("%s: has the choice of %s: %t, want %t", b.uid, choice, has, b.sliced)
+			}
+		}
+		for _, r := range b.rows {
+			for _, p := range r.panels {
+				if whole := p.whole(); b.sliced && whole != "" && !strings.Contains(text, p.description+whole) {
+					t.Errorf("%s: %s does not say that it shows everything", b.uid, p.title)
+				}
+				for _, q := range p.targets {
+					if !b.sliced && strings.Contains(q.promql+q.sql, "$channel") {
+						t.Errorf("%s: %s follows a choice that is not there", b.uid, p.title)
+					}
+				}
 			}
 		}
 	}

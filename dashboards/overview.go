@@ -13,8 +13,9 @@ func overview() board {
 		m := definition(name)
 		return []target{{sql: from(m, "item_id, any(item_name) AS product, "+m.Value+" AS "+title, "item_id", "ORDER BY "+title+" DESC LIMIT 20")}}
 	}
+	conversion := definition("visitor_pay_cvr")
 	return board{
-		uid: "storepulse-d01", file: "d01-overview", title: "D01 Executive overview", from: "now-14d", next: []string{"storepulse-d02", "storepulse-d04", "storepulse-d03", "storepulse-d12"},
+		uid: "storepulse-d01", file: "d01-overview", title: "D01 Executive overview", from: "now-14d", sliced: true, next: []string{"storepulse-d02", "storepulse-d04", "storepulse-d03", "storepulse-d12"},
 		about: "Orders, money and customers by business day, from ClickHouse: exact, and corrected when late events come.",
 		rows: []row{
 			{"What do we sell?", []panel{
@@ -35,8 +36,8 @@ func overview() board {
 				},
 				{
 					kind: asSeries, title: "Order value and spend per buyer by day", unit: "short", span: 12,
-					description: "SAL-07, SAL-08: paid amount by order, and by distinct buyer of the day; a gap where nobody paid.",
-					targets:     []target{daily("aov", "spend_per_buyer")},
+					description: "SAL-07, SAL-08: paid amount by order, mean and median, and by distinct buyer of the day; a gap where nobody paid.",
+					targets:     []target{daily("aov", "aov_median", "spend_per_buyer")},
 				},
 				{
 					kind: asSeries, title: "GMV against the week before", unit: "percentunit", span: 12, runbook: "a-gmv-01",
@@ -57,11 +58,11 @@ func overview() board {
 				},
 				{
 					kind: asSeries, title: "Refund rate by day, by occurrence and by cohort", unit: "percentunit", span: 6,
-					description: "SVC-01, both bases. The cohort has no value before its orders are 30 days old.",
-					targets:     []target{{overTime: true, sql: history(byDay+", currency", []string{"refund_rate", "refund_rate_cohort"}, "ORDER BY day")}},
+					description: "SVC-01 by amount, both bases, and by orders. The cohorts have no value before their orders are 30 days old.",
+					targets:     []target{{overTime: true, sql: history(byDay+", currency", []string{"refund_rate", "refund_rate_cohort", "refund_rate_orders"}, "ORDER BY day")}},
 				},
 				{
-					kind: asSeries, title: "Cancelled by day, unpaid and paid", unit: "percentunit", span: 6, mayBeEmpty: "no order is older than the pay window",
+					kind: asSeries, title: "Cancelled by day, unpaid and paid", unit: "percentunit", span: 6,
 					description: "SAL-06: orders closed without payment, once their pay window has passed; and orders cancelled after payment.",
 					targets:     []target{daily("unpaid_close_rate"), daily("paid_cancel_rate")},
 				},
@@ -100,9 +101,9 @@ func overview() board {
 					targets:     one("uv"),
 				},
 				{
-					kind: asStat, title: "Visitor-to-buyer conversion", unit: "percentunit", span: 6, runbook: "a-cvr-01",
-					description: "FUN-01: distinct buyers of the time range, by its distinct visitors.",
-					targets:     one("visitor_pay_cvr"),
+					kind: asStat, title: "Visitor-to-buyer conversion", unit: "percentunit", span: 6, noValue: tooFew, runbook: "a-cvr-01",
+					description: "FUN-01: distinct buyers of the time range, by its distinct visitors, n of the panel beside.",
+					targets:     []target{{sql: from(conversion, sampled("uniqExactMerge(visitors)", conversion.Value)+" AS visitor_pay_cvr", "", "")}},
 				},
 				{
 					kind: asStat, title: "Buyers who had bought before", unit: "percentunit", span: 6,
@@ -123,6 +124,17 @@ func overview() board {
 					kind: asStat, title: "No purchase for 60 days", unit: "percentunit", span: 6,
 					description: "CUS-06: of the buyers of the last 365 days, as of today.",
 					targets:     one("dormant_60"),
+				},
+				{
+					kind: asStat, title: "GMV of buyers who had bought before", unit: "percentunit", span: 6,
+					description: "CUS-03: amount of orders that were not the buyer's first, of the amount paid; the rest is of new buyers. By currency.",
+					targets:     []target{{sql: history("currency", []string{"repeat_gmv_share"}, "")}},
+				},
+				{
+					kind: asTable, title: "Buyers who came again, by month of their first order", unit: "short", span: 18, shares: []string{"within_.*"}, noValue: "too young, or n < 100",
+					description: "CUS-01 of fixed cohorts: n buyers by the month of their first order, and who bought again within 90, 180 and 365 days. A month has a value once all of it is old enough: choose two years.",
+					targets: []target{{sql: from(definition("repurchase_3m"), "cohort, sum(buyers) AS n, "+sampled("sum(mature_3m)", definition("repurchase_3m").Value)+" AS within_3_months, "+
+						sampled("sum(mature_6m)", definition("repurchase_6m").Value)+" AS within_6_months, "+sampled("sum(mature_12m)", definition("repurchase_12m").Value)+" AS within_12_months", "cohort", "ORDER BY cohort DESC")}},
 				},
 				{
 					kind: asStat, title: "GMV of the top fifth of buyers", unit: "percentunit", span: 6,

@@ -3,8 +3,9 @@ package dashboards
 // realtime is D02: the last hours, minute by minute, for the war room.
 func realtime() board {
 	pc := filter("platform", "channel")
+	attempts := `sum by (payment_method) (increase(ecom_payment_attempts_total{result="attempted",tenant=~"$tenant"}[5m]))`
 	return board{
-		uid: "storepulse-d02", file: "d02-realtime", title: "D02 Real-time operations", from: "now-6h", next: []string{"storepulse-d04", "storepulse-d03", "storepulse-d01", "storepulse-d12"},
+		uid: "storepulse-d02", file: "d02-realtime", title: "D02 Real-time operations", from: "now-6h", sliced: true, next: []string{"storepulse-d04", "storepulse-d03", "storepulse-d01", "storepulse-d12"},
 		about: "Counters of the workers: early, and never corrected. ClickHouse is exact.",
 		rows: []row{
 			{"Does the shop sell now?", []panel{
@@ -15,8 +16,8 @@ func realtime() board {
 				},
 				{
 					kind: asStat, title: "Since the last paid order", unit: "s", span: 6, runbook: "a-ord-01",
-					description: "Time since the newest paid order, by event time. A-ORD-01 knows how long is unusual at this hour.",
-					targets:     []target{{promql: `time() - max(ecom_last_paid_order_timestamp_seconds{tenant=~"$tenant"} > 0)`}}, mayBeEmpty: "no order has been paid yet",
+					description: "SAL-05: time since the newest paid order, by event time. A-ORD-01 knows how long is unusual at this hour.",
+					targets:     []target{{promql: `time() - max(ecom_last_paid_order_timestamp_seconds{tenant=~"$tenant"} > 0)`}},
 				},
 				{
 					kind: asStat, title: "Visitors active", unit: "short", span: 6,
@@ -38,22 +39,25 @@ func realtime() board {
 				},
 				{
 					kind: asSeries, title: "Paid GMV in 30 minutes, and its usual value", unit: "short", span: 12, runbook: "a-gmv-01",
-					description: "SAL-02 in minor units by currency, against the median of the same slot of the last four weeks.",
+					description: "SAL-02 in units of the currency, against the median of the same slot of the last four weeks.",
 					targets: []target{
-						{legend: "now {{currency}}", promql: `sum by (currency) (ecom:count:inc30m{count="gmv_paid",tenant=~"$tenant"})`},
-						{legend: "usual {{currency}}", promql: `sum by (currency) (ecom:count:median30m{count="gmv_paid",tenant=~"$tenant"})`},
+						{legend: "now {{currency}}", promql: majorNow(`sum by (currency) (ecom:count:inc30m{count="gmv_paid",tenant=~"$tenant"%s})`)},
+						{legend: "usual {{currency}}", promql: majorNow(`sum by (currency) (ecom:count:median30m{count="gmv_paid",tenant=~"$tenant"%s})`)},
 					},
 				},
 			}},
 			{"Can people pay?", []panel{
 				{
 					kind: asSeries, title: "Technical failures, of payment attempts", unit: "percentunit", span: 12, steps: atLeast(0.05, 0.1), runbook: "a-pay-01",
-					description: "FUN-08 over 5 minutes by method; who gives up is no failure.",
-					targets:     []target{{legend: "{{payment_method}}", promql: `sum by (payment_method) (increase(ecom_payment_attempts_total{result!~"attempted|user_cancel",tenant=~"$tenant"}[5m])) / (sum by (payment_method) (increase(ecom_payment_attempts_total{result="attempted",tenant=~"$tenant"}[5m])) > 0)`}},
+					description: "FUN-08 over 5 minutes by method, from 50 attempts on: the alert's sample; who gives up is no failure.",
+					targets: []target{
+						{legend: "{{payment_method}}", promql: `sum by (payment_method) (increase(ecom_payment_attempts_total{result!~"attempted|user_cancel",tenant=~"$tenant"}[5m])) / (` + attempts + ` >= 50)`},
+						{legend: "n {{payment_method}}", promql: attempts, sample: true},
+					},
 				},
 				{
 					kind: asBars, title: "Attempts in 30 minutes by method", unit: "short", span: 6, runbook: "a-pay-01",
-					description: "The sample behind the shares.",
+					description: "FUN-08: the sample behind the shares.",
 					targets:     []target{{legend: "{{payment_method}}", promql: `sum by (payment_method) (increase(ecom_payment_attempts_total{result="attempted",tenant=~"$tenant"}[30m])) > 0`}},
 				},
 				{
@@ -65,8 +69,8 @@ func realtime() board {
 			{"Is anything unusual?", []panel{
 				{
 					kind: asTable, title: "Alerts that fire", unit: "short", span: 12, mayBeEmpty: "nothing fires",
-					description: "With severity and slice; the annotations are in Alertmanager.",
-					targets:     []target{{promql: `max by (alert_id, alertname, severity, tenant, slice, step) (ALERTS{alertstate="firing",alert_id!="",alert_id!="A-PL-11"})`}},
+					description: "Those of the shop and of the pipeline, with severity and slice; the annotations are in Alertmanager.",
+					targets:     []target{{promql: `max by (alert_id, alertname, severity, tenant, dimension, slice, step) (ALERTS{alertstate="firing",alert_id!="",alert_id!="A-PL-11",tenant=~"$tenant|"})`}},
 				},
 				{
 					kind: asTable, title: "Insufficient data", unit: "short", span: 12, mayBeEmpty: "every alert has its sample",
@@ -74,7 +78,7 @@ func realtime() board {
 					targets:     []target{{promql: `max by (alert_id, tenant, step) (ecom:insufficient_data{tenant=~"$tenant"})`}},
 				},
 				{
-					kind: asSeries, title: "How unlikely is today's conversion?", unit: "short", span: 12, steps: []step{{3, warn}, {4, bad}}, runbook: "a-cvr-01", mayBeEmpty: "needs a week of recorded history",
+					kind: asSeries, title: "How unlikely is today's conversion?", unit: "short", span: 12, steps: []step{{3, warn}, {4, bad}}, runbook: "a-cvr-01",
 					description: "FUN-14: z of the share of sessions that pay, against the last four weeks: above 3 is a drop that chance does not explain.",
 					targets: []target{
 						{legend: "30 minutes", promql: `max(ecom:rate:z30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
@@ -84,7 +88,7 @@ func realtime() board {
 				},
 				{
 					kind: asSeries, title: "Sessions in 15 minutes, and the usual number", unit: "short", span: 12, runbook: "a-trf-01",
-					description: "Against the median of the same slot of the last four weeks.",
+					description: "TRF-04 against the median of the same slot of the last four weeks.",
 					targets: []target{
 						{legend: "now", promql: `sum(ecom:sessions:inc15m{tenant=~"$tenant"})`},
 						{legend: "usual", promql: `sum(ecom:sessions:median15m{tenant=~"$tenant"})`},

@@ -2,6 +2,9 @@ package dashboards
 
 import (
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,8 +12,9 @@ import (
 	"github.com/storepulse/storepulse/schemas/catalogue"
 )
 
-// byDay groups by the shop's business day.
-const byDay = "toDateTime(business_date) AS day"
+// byDay groups by the shop's business day. Whose day has begun before midnight
+// UTC finds it at the hour that runs.
+const byDay = "least(toDateTime(business_date, 'UTC'), toStartOfHour(now(), 'UTC')) AS day"
 
 // history asks the views of the catalogue: metrics that share one, by columns of
 // it ("" for one row), and more for the end of the query.
@@ -47,7 +51,8 @@ func history(by string, names []string, more string) string {
 	return from(m, strings.Join(columns, ", "), strings.Join(keys, ", "), more)
 }
 
-// from reads columns of a metric's view in the time range, as the variables choose.
+// from reads columns of a metric's view in the time range, as the variables choose:
+// by day those that begin in it.
 func from(m *catalogue.Metric, columns, by, more string) string {
 	var chosen []string
 	for _, d := range m.Dimensions {
@@ -55,7 +60,18 @@ func from(m *catalogue.Metric, columns, by, more string) string {
 			chosen = append(chosen, d)
 		}
 	}
-	q := fmt.Sprintf("SELECT %s FROM %s WHERE $__timeFilter(time) AND %s", columns, m.ViewName(), sqlFilter(chosen...))
+	shop := sqlFilter(chosen...)
+	if strings.HasPrefix(m.ID, "PLT-") && m.Name != "tracking_completeness" { // of the ledger, which knows no shops
+		shop = "tenant = ''"
+	}
+	// A day is in with all its hours or not at all: cut off it would look low.
+	moment := "time"
+	if strings.Contains(columns, byDay) {
+		moment = "day"
+	}
+	// The tables are parted by business date: a day more on each side holds the
+	// hours of the range in every time zone.
+	q := fmt.Sprintf("SELECT %s FROM %s WHERE $__timeFilter(%s) AND business_date BETWEEN toDate($__fromTime, 'UTC') - 1 AND toDate($__toTime, 'UTC') + 1 AND %s", columns, m.ViewName(), moment, shop)
 	if by != "" {
 		q += " GROUP BY " + by
 	}
@@ -87,6 +103,23 @@ func major(minor string) string {
 		}
 	}
 	return fmt.Sprintf("%s / exp10(transform(toString(currency), [%s], [%s], %d))", minor, strings.Join(names, ", "), strings.Join(exponents, ", "), usualExponent)
+}
+
+// majorNow gives amounts of series with the label currency in units of it; %s in
+// the query takes a matcher more.
+func majorNow(query string) string {
+	others := map[uint8][]string{}
+	var all []string
+	for i, name := range schemas.CurrencyNames() {
+		if e := schemas.CurrencyExponent(uint8(i)); i > 0 && e != usualExponent {
+			others[e], all = append(others[e], name), append(all, name)
+		}
+	}
+	out := fmt.Sprintf("%s / %g", fmt.Sprintf(query, `,currency!~"`+strings.Join(all, "|")+`"`), math.Pow10(usualExponent))
+	for _, e := range slices.Sorted(maps.Keys(others)) {
+		out += fmt.Sprintf(" or %s / %g", fmt.Sprintf(query, `,currency=~"`+strings.Join(others[e], "|")+`"`), math.Pow10(int(e)))
+	}
+	return out
 }
 
 // usualExponent: most currencies have hundredths.

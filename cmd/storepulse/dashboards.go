@@ -22,7 +22,7 @@ func newDashboards(s *shared) *cobra.Command {
 }
 
 func newDashboardsGenerate(s *shared) *cobra.Command {
-	o := rules.DefaultOptions()
+	o, metrics := rules.DefaultOptions(), dashboards.DefaultOptions().Metrics
 	dir := "dashboards/generated"
 	cmd := &cobra.Command{
 		Use:     "generate",
@@ -35,7 +35,7 @@ func newDashboardsGenerate(s *shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			boards, err := dashboards.Files(dashboards.Options{Runbooks: o.Runbooks})
+			boards, err := dashboards.Files(dashboards.Options{Runbooks: o.Runbooks, Metrics: metrics})
 			if err != nil {
 				return err
 			}
@@ -56,13 +56,16 @@ func newDashboardsGenerate(s *shared) *cobra.Command {
 	cmd.Flags().StringVar(&dir, "dir", dir, "folder to write into")
 	cmd.Flags().StringVar(&o.Grafana, "grafana", o.Grafana, "address of Grafana, for the links in alerts")
 	cmd.Flags().StringVar(&o.Runbooks, "runbooks", o.Runbooks, "where docs/operations.md can be read, for the links to runbooks")
+	cmd.Flags().StringVar(&metrics, "metrics", metrics, metricsUsage)
 	return cmd
 }
+
+const metricsUsage = "where docs/metrics.md can be read, for the links to definitions"
 
 func newDashboardsPush(s *shared) *cobra.Command {
 	var cfg grafana.Config
 	var tokenFile, passwordFile, folder string
-	runbooks := rules.DefaultOptions().Runbooks
+	runbooks, metrics := rules.DefaultOptions().Runbooks, dashboards.DefaultOptions().Metrics
 	cmd := &cobra.Command{
 		Use:     "push",
 		Short:   "Store the dashboards in a running Grafana",
@@ -83,7 +86,7 @@ func newDashboardsPush(s *shared) *cobra.Command {
 			if err != nil {
 				return &usageError{err}
 			}
-			files, err := dashboards.Files(dashboards.Options{Runbooks: runbooks})
+			files, err := dashboards.Files(dashboards.Options{Runbooks: runbooks, Metrics: metrics})
 			if err != nil {
 				return err
 			}
@@ -103,5 +106,6 @@ func newDashboardsPush(s *shared) *cobra.Command {
 	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with the user's password")
 	cmd.Flags().StringVar(&folder, "folder", "storepulse", "title of the folder, when it is made")
 	cmd.Flags().StringVar(&runbooks, "runbooks", runbooks, "where docs/operations.md can be read")
+	cmd.Flags().StringVar(&metrics, "metrics", metrics, metricsUsage)
 	return cmd
 }

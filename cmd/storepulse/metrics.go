@@ -106,7 +106,7 @@ func show(s *shared, m *catalogue.Metric) {
 // metricViews are the views of the catalogue under a configuration.
 func metricViews(cfg config.Config, voc *schemas.Vocabulary) []clickhouse.View {
 	var out []clickhouse.View
-	for _, v := range catalogue.Views(catalogue.Settings{PayWindow: cfg.Rules.Orders.PayWindow, Gap: cfg.Rules.Session.Gap, Tenants: voc.Tenants}) {
+	for _, v := range catalogue.Views(catalogue.Settings{PayWindow: cfg.Rules.Orders.PayWindow, Gap: cfg.Rules.Session.Gap, Topics: voc.Topics, Tenants: voc.Tenants}) {
 		out = append(out, clickhouse.View(v))
 	}
 	return out

@@ -104,7 +104,7 @@ func as(t *testing.T, dir, user string) {
 		}
 	}
 	may("CREATE OR REPLACE VIEW metric_gmv_paid AS SELECT 1 AS orders") // of a release before
-	for _, v := range catalogue.Views(catalogue.Settings{PayWindow: 72 * time.Hour, Gap: 30 * time.Minute, Tenants: []schemas.Tenant{{ID: "default", Location: time.UTC, Currency: "CNY"}}}) {
+	for _, v := range catalogue.Views(catalogue.Settings{PayWindow: 72 * time.Hour, Gap: 30 * time.Minute, Topics: [schemas.NumTopics]string{"c", "o"}, Tenants: []schemas.Tenant{{ID: "default", Location: time.UTC, Currency: "CNY"}}}) {
 		may(clickhouse.View(v).Statement())
 	}
 	// The lock of migrations, a claim, an epoch, facts with the view they feed, a drain.

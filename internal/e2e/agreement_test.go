@@ -88,6 +88,7 @@ func agree(t *testing.T, addr string, session time.Duration) bool {
 	gauges := s.gauges(listen)
 	worker.stop(t, time.Minute)
 	c.ledger(last)
+	s.gaugesAgree(gauges)
 	c.complete()
 	s.startEnv(env, "run").await(t, "lane recovered")
 	s.gaugesStay(gauges, listen)

@@ -70,14 +70,16 @@ func Find(key string) []*Metric {
 // Absent says which metrics of the core have no definition, and why.
 func Absent() map[string]string {
 	return map[string]string{
-		"FUL-01": "shipments are no events of the two topics",
+		"FUL-01":           "shipments are no events of the two topics",
+		"SAL-05 COMPLETED": "order.completed is no event of the two topics: orders are placed, paid, cancelled and refunded",
 	}
 }
 
 // Settings are what the views take from the configuration.
 type Settings struct {
-	PayWindow time.Duration // an order older than this is paid or is not going to be
-	Gap       time.Duration // a session without events for so long is over
+	PayWindow time.Duration             // an order older than this is paid or is not going to be
+	Gap       time.Duration             // a session without events for so long is over
+	Topics    [schemas.NumTopics]string // as Kafka calls them
 	Tenants   []schemas.Tenant
 }
 
@@ -92,6 +94,7 @@ func Views(s Settings) []View {
 		"{pay_window}", fmt.Sprintf("toIntervalSecond(%d)", int64(s.PayWindow.Seconds())),
 		"{gap}", fmt.Sprintf("toIntervalSecond(%d)", int64(s.Gap.Seconds())),
 		"{today}", today(s.Tenants),
+		"{clickstream}", literal(s.Topics[schemas.Clickstream]),
 		"{customers}", "NOT s.is_bot AND NOT s.is_test AND NOT s.is_internal",
 		"{orders}", "NOT o.is_test AND NOT o.is_internal",
 		"{valid}", "o.status = 'paid' AND o.refund_state != 'full' AND o.paid_at IS NOT NULL AND NOT o.is_test AND NOT o.is_internal",

@@ -1,5 +1,7 @@
 package catalogue
 
+import "fmt"
+
 const validOrders = "valid orders only: paid, not cancelled, not refunded in full"
 
 // customers: who buys, and buys again; what comes back.
@@ -15,6 +17,21 @@ func customers() []*Metric {
     FROM orders AS o WHERE {valid}
 ) GROUP BY ALL HAVING orders > 0`,
 			Value: "arrayCount(n -> n > 1, mapValues(sumMap(map(buyer, orders)))) / nullIf(length(mapKeys(sumMap(map(buyer, orders)))), 0)", Dashboards: []string{"D01"},
+		},
+		cohortOf(3, `SELECT tenant, toStartOfHour(first, 'UTC') AS time, day AS business_date, toStartOfMonth(day) AS cohort, platform, count() AS buyers,
+    countIf(old_3m) AS mature_3m, countIf(old_3m AND again_after <= 90) AS again_3m, countIf(old_6m) AS mature_6m, countIf(old_6m AND again_after <= 180) AS again_6m, countIf(old_12m) AS mature_12m, countIf(old_12m AND again_after <= 365) AS again_12m
+FROM (
+    SELECT o.tenant AS tenant, {buyer} AS buyer, min(assumeNotNull(o.paid_at)) AS first, argMin(assumeNotNull(o.paid_date), o.paid_at) AS day, argMin(o.platform, o.paid_at) AS platform,
+        arrayMin(arrayMap(t -> if(t > first + toIntervalHour(1), dateDiff('millisecond', first, t) / 86400000, inf), groupArray(assumeNotNull(o.paid_at)))) AS again_after,
+        toLastDayOfMonth(day) + 90 < any({today}) AS old_3m, toLastDayOfMonth(day) + 180 < any({today}) AS old_6m, toLastDayOfMonth(day) + 365 < any({today}) AS old_12m
+    FROM orders AS o WHERE {valid} GROUP BY tenant, buyer
+) GROUP BY ALL`),
+		cohortOf(6, ""),
+		cohortOf(12, ""),
+		{
+			ID: "CUS-03", Name: "repeat_gmv_share", Title: "GMV of repeat buyers", Unit: "ratio", Dimensions: []string{"platform", "currency"}, Of: "new_vs_repeat",
+			Formula: "amount of the orders that were not the buyer's first, of the amount paid; the rest is of new buyers", Edges: []string{validOrders, perMoney, "as far back as orders are kept"},
+			Value: "(sum(amount_minor) - sum(new_minor)) / nullIf(sum(amount_minor), 0)", Dashboards: []string{"D01"},
 		},
 		{
 			ID: "CUS-03", Name: "new_vs_repeat", Title: "Repeat buyers", Unit: "ratio", Dimensions: []string{"platform", "currency"},
@@ -68,5 +85,25 @@ func customers() []*Metric {
 			Edges:   []string{perMoney, untested, cohort, "only orders paid 30 days ago or earlier: young days have no value, not a low one"},
 			Value:   "sum(mature_refunded_minor) / nullIf(sum(mature_paid_minor), 0)", Dashboards: []string{"D01"},
 		},
+		{
+			ID: "SVC-01", Name: "refund_rate_orders", Title: "Orders with a refund, by cohort", Unit: "ratio", Dimensions: []string{"platform", "device_class", "region", "order_type", "currency"}, Of: "net_sales",
+			Formula: "orders with a succeeded refund, of the orders paid", Edges: []string{untested, cohort, "a refund in part is an order, several of one order are one", "only orders paid 30 days ago or earlier: young days have no value, not a low one"},
+			Value: "sum(mature_refunded_orders) / nullIf(sum(mature_orders), 0)", Dashboards: []string{"D01"},
+		},
 	}
+}
+
+// cohortOf is the repurchase of fixed cohorts within months. The first has the view.
+func cohortOf(months int, view string) *Metric {
+	days := map[int]int{3: 90, 6: 180, 12: 365}[months]
+	m := &Metric{
+		ID: "CUS-01", Name: fmt.Sprintf("repurchase_%dm", months), Title: fmt.Sprintf("Repurchase within %d months", months), Unit: "ratio", Dimensions: []string{"cohort", "platform"}, View: view,
+		Formula: fmt.Sprintf("buyers who bought again within %d days of their first order, of the buyers of the first order's month", days),
+		Edges:   []string{validOrders, fmt.Sprintf("only months whose last day is over %d days ago: young months have no value, not a low one", days), "an order within an hour of the first is not another one", "as far back as orders are kept"},
+		Value:   fmt.Sprintf("sum(again_%[1]dm) / nullIf(sum(mature_%[1]dm), 0)", months), Dashboards: []string{"D01"},
+	}
+	if view == "" {
+		m.Of = "repurchase_3m"
+	}
+	return m
 }

@@ -3,6 +3,7 @@ package catalogue
 const (
 	people   = "bots, test and internal traffic are left out"
 	distinct = "distinct counts are merged, not added: over days, channels or pages they do not add up"
+	viewDay  = "a visit over midnight is a session of the first day, and views and a visitor of both"
 	closed   = "only sessions that are closed: it lags the gap after the last event"
 	mature   = "only sessions whose pay window has passed: young days have no value, not a low one"
 	corrects = "the counter never goes down; the view follows merges and late events"
@@ -14,7 +15,7 @@ func visitDims() []string {
 
 // traffic: visits and pages.
 func traffic() []*Metric {
-	pages := []string{"page_type", "platform", "device_class", "channel"}
+	pages := []string{"page_type", "platform", "device_class", "channel", "region"}
 	return []*Metric{
 		{
 			ID: "TRF-04", Name: "sessions", Title: "Sessions", Unit: "sessions", Dimensions: visitDims(),
@@ -32,8 +33,8 @@ FROM sessions AS s WHERE {customers} GROUP BY ALL`,
 			Value: "sum(sessions)", Dashboards: []string{"D01", "D03"}, Alerts: []string{"A-TRF-01", "A-TRF-02"},
 		},
 		{
-			ID: "TRF-01", Name: "uv", Title: "Visitors", Unit: "visitors", Dimensions: visitDims(), Of: "sessions",
-			Formula: "distinct visitors with a page view", Edges: []string{people, distinct, "a visitor is a device or browser, not a person"},
+			ID: "TRF-01", Name: "uv", Title: "Visitors", Unit: "visitors", Dimensions: pages, Of: "pv",
+			Formula: "distinct visitors with a page view, by the day of the view", Edges: []string{people, distinct, viewDay, "a visitor is a device or browser, not a person", "channel is that of the touch: who comes by two counts in both"},
 			Series: []string{"ecom_visitors_today"}, Now: "sum by (tenant) (ecom_visitors_today)",
 			Value: "uniqExactMerge(visitors)", Dashboards: []string{"D01", "D02", "D03"}, Alerts: []string{"A-TRF-01"},
 		},
@@ -42,13 +43,13 @@ FROM sessions AS s WHERE {customers} GROUP BY ALL`,
 			Formula: "page views", Edges: []string{people, "a view that is sent again under another id counts again"},
 			Series: []string{"ecom_page_views_total"}, Now: "sum by (tenant, page_type) (increase(ecom_page_views_total[1h]))",
 			View: `SELECT s.tenant AS tenant, toStartOfHour(s.event_time, 'UTC') AS time, s.business_date AS business_date,
-    s.page_type AS page_type, s.platform AS platform, s.device_class AS device_class, s.channel AS channel, s.region AS region, count() AS views
+    s.page_type AS page_type, s.platform AS platform, s.device_class AS device_class, s.channel AS channel, s.region AS region, count() AS views, uniqExactState(s.visitor_id) AS visitors
 FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers} GROUP BY ALL`,
 			Value: "sum(views)", Dashboards: []string{"D03"}, Alerts: []string{"A-TRF-01", "A-TRK-01"},
 		},
 		{
-			ID: "TRF-03", Name: "pv_per_uv", Title: "Pages per visitor", Unit: "views a visitor", Dimensions: visitDims(), Of: "sessions",
-			Formula: "page views by distinct visitors", Edges: []string{people, distinct}, Value: "sum(page_views) / nullIf(uniqExactMerge(visitors), 0)", Dashboards: []string{"D03"},
+			ID: "TRF-03", Name: "pv_per_uv", Title: "Pages per visitor", Unit: "views a visitor", Dimensions: pages, Of: "pv",
+			Formula: "page views by distinct visitors", Edges: []string{people, distinct, viewDay}, Value: "sum(views) / nullIf(uniqExactMerge(visitors), 0)", Dashboards: []string{"D03"},
 		},
 		{
 			ID: "TRF-05", Name: "session_duration", Title: "Median duration of a visit", Unit: "seconds", Dimensions: visitDims(), Of: "sessions",
@@ -56,6 +57,12 @@ FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers} GROUP BY 
 			Edges:   []string{people, closed, "sessions of one event last no time and are left out", "the mean is sum(seconds) / sum(timed)"},
 			Series:  []string{"ecom_session_duration_seconds"}, Now: "histogram_quantile(0.5, sum by (tenant, le) (increase(ecom_session_duration_seconds_bucket[1h])))",
 			Value: "if(sum(timed) = 0, NULL, quantileTDigestMerge(0.5)(durations))", Dashboards: []string{"D03"},
+		},
+		{
+			ID: "TRF-05", Name: "session_duration_p90", Title: "Long visits", Unit: "seconds", Dimensions: visitDims(), Of: "sessions",
+			Formula: "nine of ten sessions are shorter", Edges: []string{people, closed, "sessions of one event last no time and are left out"},
+			Series: []string{"ecom_session_duration_seconds"}, Now: "histogram_quantile(0.9, sum by (tenant, le) (increase(ecom_session_duration_seconds_bucket[1h])))",
+			Value: "if(sum(timed) = 0, NULL, quantileTDigestMerge(0.9)(durations))", Dashboards: []string{"D03"},
 		},
 		{
 			ID: "TRF-06", Name: "bounce_rate", Title: "Bounce rate", Unit: "ratio", Dimensions: visitDims(), Of: "sessions",
@@ -96,6 +103,21 @@ FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers} GROUP BY 
 			Formula: "sessions by their first touch that is not direct", Edges: []string{people, "a closed list with other and unknown: channels add up to the whole", "source, medium and campaign are in fact_events"},
 			Series: []string{"ecom_sessions_started_total", "ecom_orders_paid_total"}, Now: "sum by (tenant, channel) (increase(ecom_sessions_started_total[1h]))",
 			Value: "sum(sessions)", Dashboards: []string{"D03"}, Alerts: []string{"A-CVR-03"},
+		},
+		{
+			ID: "TRF-10", Name: "channel_visitors", Title: "Visitors by channel", Unit: "visitors", Dimensions: []string{"channel", "platform", "device_class"}, Of: "sessions",
+			Formula: "distinct visitors of the sessions that came by a channel", Edges: []string{people, distinct, "by the first touch of the session that is not direct; TRF-01 has that of each view"},
+			Value: "uniqExactMerge(visitors)", Dashboards: []string{"D03"},
+		},
+		{
+			ID: "TRF-10", Name: "channel_gmv", Title: "GMV by channel", Unit: "minor units", Dimensions: []string{"channel", "platform", "device_class", "currency"},
+			Formula: "amount paid of the orders linked to a session, by the session's channel",
+			Edges:   []string{people, perMoney, "by the day the session began; orders without a session are in no channel", "paid within the pay window: young days still grow", "an order in another currency than the session's first one is left out"},
+			Series:  []string{"ecom_orders_paid_amount_minor_total"}, Now: "sum by (tenant, currency, channel) (increase(ecom_orders_paid_amount_minor_total[1h]))",
+			View: `SELECT s.tenant AS tenant, toStartOfHour(s.start_time, 'UTC') AS time, s.business_date AS business_date, s.channel AS channel, s.platform AS platform, s.device_class AS device_class, s.currency AS currency,
+    sum(s.orders_paid) AS orders, sum(s.paid_minor) AS amount_minor
+FROM sessions AS s WHERE s.orders_paid > 0 AND {customers} GROUP BY ALL`,
+			Value: "sum(amount_minor)", Dashboards: []string{"D03"},
 		},
 		{
 			ID: "TRF-14", Name: "viewing_now", Title: "Visitors active", Unit: "visitors", Dimensions: []string{"platform"},

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/storepulse/storepulse/dashboards"
 	"github.com/storepulse/storepulse/internal/devmode/devtest"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/schemas/catalogue"
@@ -45,7 +47,7 @@ func (s *shelf) apply() {
 	for _, days := range dormancies {
 		tenants = append(tenants, schemas.Tenant{ID: fmt.Sprintf("us%d", days), Location: zone(s.t, "America/New_York"), Currency: "USD"})
 	}
-	for _, v := range catalogue.Views(catalogue.Settings{PayWindow: 72 * time.Hour, Gap: 30 * time.Minute, Tenants: tenants}) {
+	for _, v := range catalogue.Views(catalogue.Settings{PayWindow: 72 * time.Hour, Gap: 30 * time.Minute, Topics: [schemas.NumTopics]string{"clicks", "orders"}, Tenants: tenants}) {
 		views = append(views, clickhouse.View(v))
 	}
 	if err := s.c.ApplyViews(s.t.Context(), views); err != nil {
@@ -132,6 +134,14 @@ func join(maps_ ...cells) cells {
 	return out
 }
 
+// unpaid is an order that nobody paid.
+func (s *shelf) unpaid(id string, ago time.Duration, more cells) {
+	s.t.Helper()
+	all := cells{"unpaid": "yes"}
+	maps.Copy(all, more)
+	s.order(id, s.ago(ago), all)
+}
+
 // session is a session of tenant cn, closed, with ten page views.
 func (s *shelf) session(n int, start string, more cells) {
 	s.t.Helper()
@@ -140,6 +150,15 @@ func (s *shelf) session(n int, start string, more cells) {
 		"start_time": start, "end_time": start + " + toIntervalMinute(5)", "business_date": "toDate(" + start + ", 'Asia/Shanghai')", "events": "12", "page_views": "10",
 		"platform": "'h5'", "device_class": "'mobile'", "channel": "'direct'", "region": "'CN-GD'", "landing_page_type": "'home'", "exit_page_type": "'cart'",
 		"max_stage": "'add_to_cart'", "stages_raw": "14", "is_closed": "1", "is_engaged": "1", "version": "1",
+	}, more)
+}
+
+// view is a page view of the visitor of session n, of tenant cn.
+func (s *shelf) view(n int, at string, more cells) {
+	s.t.Helper()
+	s.row("fact_events", cells{
+		"tenant": "'cn'", "visitor_id": fmt.Sprintf("toUUID('00000000-0000-0000-0000-%012d')", n), "event_type": "'page_view'", "event_time": at,
+		"business_date": "toDate(" + at + ", 'Asia/Shanghai')", "platform": "'h5'", "device_class": "'mobile'", "channel": "'direct'", "region": "'CN-GD'", "page_type": "'home'",
 	}, more)
 }
 
@@ -204,6 +223,8 @@ func TestViewsKnowTheBusinessDay(t *testing.T) {
 	s.order("after", midnight, nil)
 	s.session(1, "("+midnight+" - toIntervalMillisecond(1))", nil)
 	s.session(2, midnight, nil)
+	s.view(1, "("+midnight+" - toIntervalMillisecond(1))", nil)
+	s.view(2, midnight, nil)
 	for day, at := range map[string]string{"2026-11-10": "15:00:00", "2026-11-11": "16:00:00"} {
 		where := fmt.Sprintf("business_date = '%s' AND time = toDateTime('2026-11-10 %s', 'UTC')", day, at)
 		for _, name := range []string{"orders_placed", "orders_paid", "sessions", "uv"} {
@@ -218,6 +239,158 @@ func TestViewsKnowTheBusinessDay(t *testing.T) {
 		s.order(fmt.Sprint("x", days), at, cells{"tenant": tenant, "business_date": "toDate(" + at + ", 'America/New_York')"})
 		s.want(s.value("dormant_30", "tenant = "+tenant)+" "+s.value("dormant_60", "tenant = "+tenant), want, fmt.Sprintf("an order %d days ago", days))
 	}
+}
+
+// Orders that wait, by how long they do.
+func TestViewsOfUnpaidOrders(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	for i, ago := range []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 2 * time.Hour, 30 * time.Hour, 80 * time.Hour} { // the last one's window has passed
+		s.unpaid(fmt.Sprint("o", i), ago, nil)
+	}
+	s.unpaid("usd", 20*time.Minute, cells{"currency": "'USD'", "payable_minor": "700"})
+	s.unpaid("presale", 5*time.Minute, cells{"order_type": "'presale'"})
+	s.unpaid("test", 5*time.Minute, cells{"is_test": "1"})
+	s.order("paid", s.ago(5*time.Minute), nil)
+	s.unpaid("cancelled", 5*time.Minute, nil)
+	s.row("fact_order_events", cells{"tenant": "'cn'", "order_id": "'cancelled'", "order_hash": "sipHash64('cancelled')", "event_time": s.ago(0), "business_date": "toDate(" + s.ago(0) + ")"}, cells{"event_type": "'order.cancelled'", "order_version": "3", "status_rank": "90"})
+	got := s.ask(fmt.Sprintf("SELECT arrayStringConcat(groupArray(line), ', ') FROM (SELECT concat(age_bucket, ' ', currency, ' ', toString(sum(orders)), ' ', toString(sum(amount_minor))) AS line FROM `%s`.metric_unpaid_orders_backlog GROUP BY age_bucket, currency ORDER BY line)", s.db))
+	s.want(got, "15m_1h CNY 1 10000, 15m_1h USD 1 700, 1h_24h CNY 1 10000, gt_24h CNY 1 10000, lt_15m CNY 2 20000", "unpaid orders")
+}
+
+// Medians stand beside means, and nine in ten beside the median.
+func TestViewsOfDistributions(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	for i, minor := range []string{"1000", "2000", "30000"} {
+		id := fmt.Sprint("o", i)
+		s.order(id, s.ago(old), cells{"unpaid": "yes"})
+		s.row("fact_order_events", cells{"tenant": "'cn'", "order_id": "'" + id + "'", "order_hash": "sipHash64('" + id + "')", "event_time": s.ago(old), "business_date": "toDate(" + s.ago(old) + ", 'Asia/Shanghai')", "currency": "'CNY'"},
+			cells{"event_type": "'order.paid'", "order_version": "2", "status_rank": "20", "paid_at": s.ago(old), "paid_minor": minor})
+	}
+	s.order("usd", s.ago(old), cells{"currency": "'USD'"})
+	s.want(s.value("aov", "currency = 'CNY'")+" "+s.value("aov_median", "currency = 'CNY'")+" "+s.value("aov_median", "currency = 'USD'"), "11000 2000 10000", "mean and median of orders")
+	for i := 1; i <= 11; i++ {
+		s.session(i, s.ago(old), cells{
+			"end_time":             fmt.Sprintf("%s + toIntervalMinute(%d)", s.ago(old), i),
+			"first_checkout_start": s.ago(old), "first_order_submit": fmt.Sprintf("%s + toIntervalSecond(%d)", s.ago(old), 10*i),
+		})
+	}
+	s.want(s.value("session_duration", "1")+" "+s.value("time_to_convert", "1"), "360 60", "medians of 1 to 11 minutes and of 10 to 110 seconds")
+	for name, within := range map[string][2]float64{"session_duration_p90": {570, 660}, "time_to_convert_p90": {95, 110}} {
+		if v, err := strconv.ParseFloat(s.value(name, "1"), 64); err != nil || v < within[0] || v > within[1] {
+			t.Errorf("%s: %v (%v), want %v", name, v, err, within)
+		}
+	}
+}
+
+// Fixed cohorts: who bought first in a month, and again within 90, 180, 365 days.
+func TestViewsOfCohorts(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	user := func(n int) cells { return cells{"user_hash": fmt.Sprint(n), "visitor_id": "generateUUIDv4()"} }
+	buys := func(n int, days ...int) {
+		for _, d := range days {
+			s.order(fmt.Sprint("u", n, "d", d), s.ago(time.Duration(d)*24*time.Hour), user(n))
+		}
+	}
+	buys(1, 500, 420)                                                    // within 90 days
+	buys(2, 500, 340)                                                    // within 180
+	buys(3, 500, 200)                                                    // within 365
+	buys(4, 500, 100)                                                    // later
+	buys(5, 250)                                                         // judged over 90 and 180 days, not over a year
+	buys(6, 20, 10)                                                      // not judged
+	s.order("u5 again", s.ago(250*24*time.Hour-10*time.Minute), user(5)) // the same purchase
+	for name, want := range map[string]string{"repurchase_3m": "0.2", "repurchase_6m": "0.4", "repurchase_12m": "0.75"} {
+		s.want(s.value(name, "1"), want, name)
+	}
+	s.want(s.value("repurchase_3m", "cohort > today() - 60"), "null", "a young cohort")
+	s.want(s.value("repurchase_12m", "cohort > today() - 300"), "null", "a cohort younger than a year")
+}
+
+// What a channel brings: visitors once, money by currency.
+func TestViewsOfChannels(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.session(1, s.ago(old), cells{"channel": "'affiliate'", "orders_paid": "1", "paid_minor": "5000", "currency": "'CNY'"})
+	s.session(2, s.ago(old), cells{"channel": "'affiliate'", "orders_paid": "2", "paid_minor": "700", "currency": "'USD'", "visitor_id": "toUUID('00000000-0000-0000-0000-000000000001')"})
+	s.session(3, s.ago(old), cells{"channel": "'affiliate'", "orders_paid": "1", "paid_minor": "9000", "currency": "'CNY'", "is_bot": "1"})
+	s.session(4, s.ago(old), cells{"page_views": "0"})
+	s.want(s.value("channel_visitors", "channel = 'affiliate'")+" "+s.value("channel_visitors", "channel = 'direct'"), "1 0", "visitors")
+	s.want(s.value("channel_gmv", "currency = 'CNY'")+" "+s.value("channel_gmv", "currency = 'USD'"), "5000 700", "amounts")
+}
+
+// Failures by error type add up to the failures.
+func TestViewsOfPaymentErrors(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	event := func(n int, kind, trouble string) {
+		s.row("fact_order_events", cells{
+			"tenant": "'cn'", "order_id": "'o'", "order_hash": "1", "event_time": s.ago(old), "business_date": "toDate(" + s.ago(old) + ")", "epoch_row": fmt.Sprint(n),
+			"event_type": "'payment." + kind + "'", "payment_error": "'" + trouble + "'", "payment_method": "'alipay'",
+		}, nil)
+	}
+	for i := range 10 {
+		event(i, "attempted", "")
+	}
+	for i, trouble := range []string{"hard", "soft", "soft", "risk_block", "timeout", "", "user_cancel"} {
+		event(10+i, "failed", trouble)
+	}
+	s.want(s.value("payment_failure_rate", "1"), "0.6", "failures")
+	s.want(s.ask(fmt.Sprintf("SELECT sum(hard), sum(soft), sum(risk_blocks), sum(timeouts), sum(other_failures), sum(user_cancels) FROM `%s`.metric_payment_failure_rate", s.db)), "1\t2\t1\t1\t1\t1", "by error type")
+}
+
+// The ledger by the hour: each epoch once, however often its row stands there.
+func TestViewsOfTheLedger(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	epoch := func(seq, number int, kind string, more cells) {
+		s.row("epochs", cells{"lane": "0", "seq": fmt.Sprint(seq), "epoch": fmt.Sprint(number), "kind": "'" + kind + "'", "created_at": "toDateTime64('2026-11-10 04:10:00.000', 3, 'UTC')"}, more)
+	}
+	counts := cells{"has_done": "1", "clickstream_facts": "90", "clickstream_duplicates": "6", "clickstream_letters": "3", "clickstream_tombstones": "1", "clickstream_late": "9", "orders_facts": "10"}
+	epoch(1, 1, "plan", nil)
+	epoch(2, 2, "plan", counts)
+	epoch(3, 3, "plan", join(counts, cells{"clickstream_facts": "30"}))
+	epoch(4, 2, "done", join(counts, cells{"clickstream_facts": "30"})) // epoch 2 again
+	epoch(5, 3, "done", cells{"has_done": "1", "orders_facts": "70", "created_at": "toDateTime64('2026-11-10 05:10:00.000', 3, 'UTC')"})
+	for n, topic := range []string{"clicks", "clicks", "orders"} {
+		s.row("dead_letters", cells{"kafka_topic": "'" + topic + "'", "reason": "'unknown_type'", "inserted_at": "toDateTime64('2026-11-10 04:20:00.000', 3, 'UTC')", "business_date": "'2026-11-10'", "epoch_row": fmt.Sprint(n)}, nil)
+	}
+	for where, want := range map[string]string{
+		"topic = 'clickstream'": fmt.Sprint(120.0/3600, " ", 6.0/140, " ", 12.0/140, " ", 18.0/120, " ", 2.0/140),
+		"topic = 'orders'":      fmt.Sprint(90.0/7200, " 0 0 0 ", 1.0/90),
+		"topic = 'orders' AND time = toDateTime('2026-11-10 05:00:00', 'UTC')": fmt.Sprint(70.0/3600, " 0 0 0 0"),
+	} {
+		var got []string
+		for _, name := range []string{"peak_load", "dead_letter_rate", "duplicate_rate", "late_events", "schema_drift"} {
+			got = append(got, s.value(name, where))
+		}
+		s.want(strings.Join(got, " "), want, "load, dead letters, copies, late, unknown types where "+where)
+	}
+}
+
+// Orders that the tracker knows, over a midnight too.
+func TestViewsOfTracking(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	at := func(day int, clock string) string {
+		return fmt.Sprintf("toDateTime64('2025-11-%02d %s:00.000', 3, 'UTC')", day, clock)
+	}
+	s.order("same day", at(10, "05:00"), nil)
+	s.order("next day", at(10, "15:59"), nil) // 23:59 in Shanghai
+	s.order("never", at(10, "06:00"), nil)
+	s.order("a week later", at(10, "07:00"), nil)
+	sent := func(order, when, kind string) {
+		s.view(1, when, cells{"event_type": "'" + kind + "'", "order_id": "'" + order + "'"})
+	}
+	sent("same day", at(10, "05:01"), "order_submit")
+	sent("same day", at(10, "05:02"), "purchase")
+	sent("next day", at(10, "16:01"), "purchase")
+	sent("a week later", at(17, "07:00"), "purchase")
+	sent("of nobody", at(10, "07:00"), "purchase")
+	s.want(s.value("tracking_completeness", "1"), "0.5", "tracked")
+	s.want(s.value("tracking_completeness", "business_date = '2025-11-10' AND platform = 'h5'"), "0.5", "tracked, of one day")
+	s.want(s.ask(fmt.Sprintf("SELECT sum(orders) FROM `%s`.metric_tracking_completeness", s.db)), "4", "orders, once each")
 }
 
 // What needs time is not judged before it has passed.
@@ -264,10 +437,11 @@ func TestViewsHaveBothBasesOfRefunds(t *testing.T) {
 	s.want(s.value("net_sales_cohort", day(sold)), "16000", "cohort, day of the orders")
 	s.want(s.value("net_sales_cohort", day(back)), "0", "cohort, day of the refunds")
 	s.want(s.value("refund_rate_cohort", "1"), "0.2", "refund rate, cohort")
+	s.want(s.value("refund_rate_orders", "1"), "0.5", "one of two orders, refunded in two parts")
 	s.want(s.value("refund_rate", day(back)), "null", "refund rate of a day without sales")
 	s.want(s.value("refund_rate", "1"), "0.2", "refund rate, occurrence")
 	s.order("young", s.ago(recent), nil)
-	s.want(s.value("refund_rate_cohort", day(s.ago(recent))), "null", "orders younger than 30 days are not judged")
+	s.want(s.value("refund_rate_cohort", day(s.ago(recent)))+" "+s.value("refund_rate_orders", day(s.ago(recent))), "null null", "orders younger than 30 days are not judged")
 }
 
 // A session that was retracted is gone, one that was restated counts as it is.
@@ -283,11 +457,64 @@ func TestViewsFollowSessions(t *testing.T) {
 	s.session(1, s.ago(old), cells{"version": "2", "is_deleted": "1", "end_time": s.ago(old)})
 	s.session(2, s.ago(old), cells{"version": "2", "page_views": "20"})
 	s.want(s.value("sessions", "1"), "2", "after a retraction")
-	s.want(s.value("pv_per_uv", "1"), "10.5", "pages of 20 and 1")
 	s.want(s.value("bounce_rate", "1"), "0.5", "bounces")
 	s.session(6, s.ago(recent), cells{"is_closed": "0"})
 	s.want(s.value("bounce_rate", "1"), "0.5", "an open session is not judged")
 	s.want(s.value("session_duration", "1"), "300", "five minutes")
+}
+
+// A panel by day shows a day with all its hours or not at all, wherever the
+// shop and whenever the range begins.
+func TestPanelsByDayShowWholeDays(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	for tenant, zone := range map[string]string{"cn": "Asia/Shanghai", "us30": "America/New_York"} {
+		for day := 1; day <= 6; day++ {
+			for _, clock := range []string{"00:30", "23:30"} {
+				at := fmt.Sprintf("toTimeZone(toDateTime64('2025-11-%02d %s:00.000', 3, '%s'), 'UTC')", day, clock, zone)
+				s.order(fmt.Sprint(tenant, day, clock), at, cells{"tenant": "'" + tenant + "'", "business_date": fmt.Sprintf("'2025-11-%02d'", day)})
+			}
+		}
+	}
+	for _, q := range dashboards.Queries() {
+		if q.Panel != "Orders placed and paid by day" {
+			continue
+		}
+		for hour, days := range map[int]string{0: "3 4 5 6", 1: "4 5 6", 9: "4 5 6", 17: "4 5 6", 23: "4 5 6"} {
+			from := time.Date(2025, 11, 3, hour, 0, 0, 0, time.UTC)
+			sql := strings.ReplaceAll(q.Expand(from, from.AddDate(0, 0, 10), time.Hour), "metric_", "`"+s.db+"`.metric_")
+			rows := fmt.Sprintf("SELECT toDayOfMonth(tupleElement(row, 1), 'UTC') AS day, tupleElement(row, 2) AS orders FROM (SELECT tuple(*) AS row FROM (%s))", sql)
+			got := s.ask("SELECT arrayStringConcat(groupArray(day), ' '), toString(min(orders)), toString(max(orders)) FROM (" + rows + ")")
+			s.want(got, days+"\t4\t4", fmt.Sprintf("days from %s, and their orders", from))
+		}
+	}
+}
+
+// A visit over midnight is a visitor of both days, and one of the two together.
+func TestViewsCountVisitorsByTheirViews(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	midnight := "toDateTime64('2026-11-10 16:00:00.000', 3, 'UTC')" // of the 11th in Shanghai
+	s.session(1, "("+midnight+" - toIntervalMinute(1))", nil)
+	s.view(1, "("+midnight+" - toIntervalMinute(1))", nil)
+	for i := range 3 {
+		s.view(1, fmt.Sprintf("(%s + toIntervalMinute(%d))", midnight, i), cells{"page_type": "'cart'", "channel": "'affiliate'"})
+	}
+	s.view(2, midnight, nil)
+	for _, flag := range []string{"is_bot", "is_test", "is_internal"} {
+		s.view(3, midnight, cells{flag: "1"})
+	}
+	s.view(4, midnight, cells{"event_type": "'view_item'"})
+	s.order("a", midnight, nil)
+	for where, want := range map[string]string{
+		"business_date = '2026-11-10'": "1 1 1 0",
+		"business_date = '2026-11-11'": "2 4 2 0.5",
+		"1":                            "2 5 2.5 0.5",
+	} {
+		s.want(strings.Join([]string{s.value("uv", where), s.value("pv", where), s.value("pv_per_uv", where), s.value("visitor_pay_cvr", where)}, " "), want, "visitors, views, views a visitor, conversion where "+where)
+	}
+	s.want(s.value("uv", "channel = 'direct'")+" "+s.value("uv", "channel = 'affiliate'"), "2 1", "visitors of a channel")
+	s.want(s.value("sessions", "business_date = '2026-11-11'"), "0", "the session is of the day before")
 }
 
 // Buyers, over days and orders.
@@ -304,9 +531,11 @@ func TestViewsOfBuyers(t *testing.T) {
 	s.want(s.value("repurchase_rate", "business_date > today() - 120")[:6], "0.3333", "one of three came again")
 	s.want(s.value("repurchase_rate", "business_date > today() - 30"), "0", "nobody within 30 days")
 	s.want(s.value("new_vs_repeat", "business_date > today() - 30")[:6], "0.3333", "one of three had bought before")
+	s.want(s.value("repeat_gmv_share", "business_date > today() - 30"), "0.5", "a2 and b1 of four orders of the same amount")
+	s.want(s.value("repeat_gmv_share", "currency = 'USD'"), "null", "no amount in that currency")
 	s.want(s.value("spend_per_buyer", "business_date > today() - 30")[:6], "13333.", "four orders, three buyers")
 	s.want(s.value("top20_value", "1"), "1", "all spend the same: ties are in")
-	s.session(9, s.ago(old), nil)
+	s.view(9, s.ago(old), nil)
 	s.want(s.value("visitor_pay_cvr", "business_date > today() - 30"), "3", "three buyers, one visit: a ratio of a period")
 }
 
@@ -350,4 +579,11 @@ func TestViewsOfProducts(t *testing.T) {
 		}
 	}
 	s.want(s.value("detail_to_cart", "1")[:6], "0.3333", "one of three products that were seen")
+
+	s.session(7, "toDateTime64('2025-11-10 15:50:00.000', 3, 'UTC')", cells{"end_time": "toDateTime64('2025-11-10 16:10:00.000', 3, 'UTC')"})
+	for kind, clock := range map[string]string{"view_item": "15:59", "add_to_cart": "16:01"} { // midnight in Shanghai lies between
+		s.view(7, "toDateTime64('2025-11-10 "+clock+":00.000', 3, 'UTC')", cells{"event_type": "'" + kind + "'", "item_id": "'m'"})
+	}
+	s.want(s.value("detail_to_cart", "business_date = '2025-11-10'")+" "+s.value("detail_to_cart", "business_date = '2025-11-11'"), "1 null", "over midnight, on the day of the session")
+	s.want(s.ask(fmt.Sprintf("SELECT sum(seen) FROM `%s`.metric_detail_to_cart", s.db)), "4", "each product once a session")
 }
