@@ -19,9 +19,9 @@ func pipeline() board {
 					targets:     []target{{legend: "{{topic}}", promql: "max by (topic) (ecom_kafka_consumer_lag_seconds)"}},
 				},
 				{
-					kind: asSeries, title: "Watermark behind the newest event", unit: "s", span: 12, steps: atLeast(300, 900), runbook: "a-pl-06",
+					kind: asSeries, title: "Watermark behind the clock", unit: "s", span: 12, steps: atLeast(300, 900), runbook: "a-pl-06",
 					description: "PLT-10 by topic: the worst lane. Sessions close when it passes.",
-					targets:     []target{{legend: "{{topic}}", promql: "max by (topic) (ecom_watermark_delay_seconds)"}},
+					targets:     []target{{legend: "lane {{lane}}", promql: "max by (lane) (ecom_watermark_delay_seconds)"}},
 				},
 				{
 					kind: asSeries, title: "Records a second", unit: "short", span: 12,

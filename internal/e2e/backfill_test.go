@@ -122,7 +122,7 @@ func (s *shop) feedAll(next func(*gen.Event) bool) int64 {
 // a worker, no more and no less.
 func sameLabels(t *testing.T, computed, scraped prometheusServer) {
 	t.Helper()
-	const windows = `{__name__=~"ecom:.*:inc(15m|30m)",__name__!~"ecom:(events|bots):.*"}`
+	const windows = `{__name__=~"ecom:.*:inc(15m|30m)",__name__!~"ecom:(events|bots|ingested|duplicates|late|letters):.*"}`
 	list := func(p prometheusServer) []string {
 		var all []string
 		for _, r := range p.ask(t, windows) {
@@ -179,6 +179,7 @@ func (s *shop) compareBaselines(p prometheusServer) {
 		{`ecom:count:mean1d{count="orders_paid"}`, weeks4, day, mean, paid},
 		{`ecom:count:median2h{count="gmv_paid",currency="CNY"}`, weeks4, 2 * time.Hour, median, count("sum(paid_minor)", "orders", "assumeNotNull(paid_at)", "paid_at IS NOT NULL AND NOT is_test AND NOT is_internal")},
 		{`ecom:count:median30m{count="events",slice="web_pc"}`, weeks4, 30 * time.Minute, median, count("count()", "fact_events", "event_time", "platform = 'web_pc'")},
+		{`ecom:count:median30m{count="view_item",slice="web_pc"}`, weeks4, 30 * time.Minute, median, count("count()", "fact_events", "event_time", "platform = 'web_pc' AND event_type = 'view_item'")},
 		{`ecom:payments:base30m{slice="alipay"}`, []int{1, 2, 3, 4, 5, 6, 7}, 30 * time.Minute, total, count("count()", "fact_order_events", "event_time", "event_type = 'payment.attempted' AND payment_method = 'alipay' AND NOT is_test AND NOT is_internal")},
 	}
 	ask := func(at time.Time, days []int, over time.Duration, combine func([]float64) float64, question func(from, until time.Time) float64) float64 {

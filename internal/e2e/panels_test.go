@@ -60,6 +60,7 @@ func TestPanels(t *testing.T) {
 		prom.await(t, `sum(increase(ecom_orders_paid_total[5m])) > 500`, `sum(ecom_sessions_closed_total) > 10000`, `max(ecom_kafka_consumer_lag_seconds) < 10`, `sum(count_over_time(ecom:promo:factor[1m])) > 10`)
 
 		o := outcome{t: t}
+		labels := prom.labels(t)
 		from, to := began.Add(-35*24*time.Hour), time.Now().Add(time.Minute)
 		for _, q := range dashboards.Queries() {
 			where := q.Board + " / " + q.Panel
@@ -69,15 +70,22 @@ func TestPanels(t *testing.T) {
 				continue
 			}
 			text := q.Expand(time.Now().Add(-time.Minute), time.Now(), 15*time.Second)
+			labels.check(t, where, text)
 			o.judge(where, text, prom.series(t, text), q.MayBeEmpty)
 		}
 		panels := o.asked
 		mayBeEmpty := map[string]string{
-			"ecom:insufficient_data": "the alert has its sample",
-			"ecom:tracking:share":    "no platform is silent while it sells",
+			"ecom:insufficient_data":  "the alert has its sample",
+			"ecom:tracking:share":     "no platform is silent while it sells",
+			"ecom:promo:weeks30m":     "at this hour no promotion ran in the last weeks",
+			"ecom:promo:weeks2h":      "at this hour no promotion ran in the last weeks",
+			"ecom:duplicates:share7d": "the first half hour has not passed",
+			"ecom:late:share7d":       "the first half hour has not passed",
+			"ecom:letters:max7d":      "the first half hour has not passed",
 		}
 		for _, g := range rules.Recording() {
 			for _, r := range g.Rules {
+				labels.check(t, "rule "+r.Record, r.Expr)
 				o.judge("rule "+r.Record+labelled(r.Labels, "alert_id", "rate", "count", "dimension"), r.Expr, prom.series(t, r.Expr), mayBeEmpty[r.Record])
 			}
 		}
@@ -86,12 +94,64 @@ func TestPanels(t *testing.T) {
 		for _, groups := range [][]rules.Group{rules.Business(options), rules.Pipeline(options)} {
 			for _, g := range groups {
 				for _, r := range g.Rules {
+					labels.check(t, "alert "+r.Labels["alert_id"], r.Expr)
 					o.judge("alert"+labelled(r.Labels, "alert_id", "step", "window", "severity", "trouble"), r.Expr, prom.series(t, r.Expr), "does not fire")
 				}
 			}
 		}
 		t.Logf("%d queries of panels, %d recording rules, %d alert rules; %d empty without a reason", panels, recorded, o.asked-panels-recorded, o.empty)
 	})
+}
+
+// seriesLabels are the labels of the workers' own series.
+type seriesLabels map[string]map[string]bool
+
+// labels asks for those of every series whose name begins with ecom_.
+func (p prometheusServer) labels(t *testing.T) seriesLabels {
+	t.Helper()
+	res, err := devtest.HTTP.Get(p.url + "/api/v1/series?match[]=" + url.QueryEscape(`{__name__=~"ecom_.*"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var out struct{ Data []map[string]string }
+	if err := json.NewDecoder(res.Body).Decode(&out); err != nil {
+		t.Fatal(err)
+	}
+	all := seriesLabels{}
+	for _, labels := range out.Data {
+		name := labels["__name__"]
+		if all[name] == nil {
+			all[name] = map[string]bool{"tenant": true} // where there are several shops
+		}
+		for l := range labels {
+			all[name][l] = true
+		}
+	}
+	return all
+}
+
+var grouped = regexp.MustCompile(`by \(([a-z_, ]+)\) \((?:[a-z_]+\()?(ecom_[a-z0-9_]+)(\{[^}]*\})?`)
+
+// check fails for an expression that groups or chooses a series by a label that
+// it does not have: the result would be one nameless sum.
+func (s seriesLabels) check(t *testing.T, where, expr string) {
+	t.Helper()
+	for _, m := range grouped.FindAllStringSubmatch(expr, -1) {
+		have := s[m[2]]
+		if have == nil {
+			continue // nobody has counted anything yet
+		}
+		wanted := strings.Split(m[1], ", ")
+		for _, l := range regexp.MustCompile(`([a-z_]+)(?:=|!=|=~|!~)"`).FindAllStringSubmatch(m[3], -1) {
+			wanted = append(wanted, l[1])
+		}
+		for _, l := range wanted {
+			if !have[l] {
+				t.Errorf("%s: %s has no label %s: %s", where, m[2], l, expr)
+			}
+		}
+	}
 }
 
 // outcome prints what each query gave, and fails for those that have no reason

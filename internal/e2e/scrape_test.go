@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,39 +117,54 @@ func (s *shop) caughtUp(addr string, worker *process, produced int64) scrape {
 	}
 }
 
-// gauges reads "today" and "now".
-func (s *shop) gauges(listen string) map[string]map[string]int64 {
+// gauges reads "today" and "now", added up over workers as dashboards do.
+func (s *shop) gauges(workers ...string) map[string]map[string]int64 {
 	s.t.Helper()
-	m, out := scraped(s.t, listen), map[string]map[string]int64{}
+	out := map[string]map[string]int64{}
 	for _, name := range []string{"ecom_visitors_today", "ecom_buyers_today", "ecom_sessions_open", "ecom_sessions_active", "ecom_visitors_active", "ecom_orders_unpaid", "ecom_last_paid_order_timestamp_seconds"} {
-		out[name] = m.by(name, []string{"platform", "age_bucket"})
+		out[name] = map[string]int64{}
+	}
+	for _, listen := range workers {
+		m := scraped(s.t, listen)
+		for name, sums := range out {
+			for k, n := range m.by(name, []string{"platform", "age_bucket"}) {
+				if name == "ecom_last_paid_order_timestamp_seconds" {
+					sums[k] = max(sums[k], n)
+				} else {
+					sums[k] += n
+				}
+			}
+		}
+	}
+	return out
+}
+
+// gaugesStay: "today" and "now" are the lanes' state, so they outlive a worker;
+// others show them before their first record, each those of its lanes.
+func (s *shop) gaugesStay(before map[string]map[string]int64, env []string) {
+	s.t.Helper()
+	for name, sums := range before {
 		sum := int64(0)
-		for _, n := range out[name] {
+		for _, n := range sums {
 			sum += n
 		}
 		if sum == 0 {
 			s.t.Errorf("%s is 0: a restart would not show", name)
 		}
 	}
-	return out
-}
-
-// gaugesStay: "today" and "now" are the lanes' state, so they outlive the
-// worker; another one shows them before its first record.
-func (s *shop) gaugesStay(before map[string]map[string]int64, listen string) {
-	s.t.Helper()
-	deadline, d := time.Now().Add(30*time.Second), ""
-	for {
-		m := scraped(s.t, listen)
-		if len(m["ecom_sessions_open"].GetMetric()) > 0 {
-			if d = cmp.Diff(s.gauges(listen), before); d == "" {
-				s.t.Logf("%d gauges are after a restart as they were before", len(before))
-				return
+	first, second := freeAddr(s.t), freeAddr(s.t)
+	same := func(what string, workers ...string) {
+		s.t.Helper()
+		deadline, d := time.Now().Add(time.Minute), ""
+		for d = "none yet"; d != ""; pause(s.t, 50*time.Millisecond) {
+			if d = cmp.Diff(s.gauges(workers...), before); d != "" && time.Now().After(deadline) {
+				s.t.Fatalf("gauges (-after %s +before)\n%s", what, d)
 			}
 		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("gauges (-after +before the restart)\n%s", d)
-		}
-		pause(s.t, 50*time.Millisecond)
+		s.t.Logf("%d gauges are after %s as they were before", len(before), what)
 	}
+	s.startEnv(append(slices.Clone(env), "STOREPULSE_HTTP_LISTEN="+first), "run").await(s.t, "lane recovered")
+	same("a restart", first)
+	s.startEnv(append(slices.Clone(env), "STOREPULSE_HTTP_LISTEN="+second), "run").await(s.t, "lane recovered")
+	same("a rebalance", first, second)
 }
