@@ -11,27 +11,10 @@ import (
 	"time"
 
 	"github.com/storepulse/storepulse/internal/devmode"
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/imports"
 )
-
-// realData gives a public data set, from the folder that STOREPULSE_TEST_DATA names.
-func realData(t *testing.T, name string) string {
-	t.Helper()
-	missing := t.Skipf
-	if os.Getenv("CI") == "true" {
-		missing = t.Fatalf
-	}
-	folder := os.Getenv("STOREPULSE_TEST_DATA")
-	if folder == "" {
-		missing("needs %s: STOREPULSE_TEST_DATA names no folder of public data sets", name)
-	}
-	path := filepath.Join(folder, name)
-	if _, err := os.Stat(path); err != nil {
-		missing("STOREPULSE_TEST_DATA has no %s: %v", name, err)
-	}
-	return path
-}
 
 // importShop runs `storepulse import` and then drains.
 func importShop(t *testing.T, file, mapping string, extra ...string) (s *shop, records int) {
@@ -98,7 +81,7 @@ func plainCount(t *testing.T, file string, column int, header bool) map[string]i
 
 // TestImportREES46: a real shop's first hours go through the whole program.
 func TestImportREES46(t *testing.T) {
-	file := realData(t, "rees46/2019-Oct.csv.gz")
+	file := devtest.Data(t, "rees46/2019-Oct.csv.gz")
 	s, records := importShop(t, file, "../../examples/rees46.yaml")
 	if r := s.judged(); r.Records != records {
 		t.Errorf("the topics hold %d records, the file gives %d", r.Records, records)
@@ -133,7 +116,7 @@ func TestImportREES46(t *testing.T) {
 
 // TestImportTaobao: 75 dense minutes without sessions and prices.
 func TestImportTaobao(t *testing.T) {
-	file := realData(t, "taobao/UserBehavior.csv.gz")
+	file := devtest.Data(t, "taobao/UserBehavior.csv.gz")
 	s, records := importShop(t, file, "../../examples/taobao.yaml", "add_to_wishlist")
 	if r := s.judged(); r.Records != records {
 		t.Errorf("the topics hold %d records, the file gives %d", r.Records, records)

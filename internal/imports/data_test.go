@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/schemas"
 )
@@ -27,25 +28,6 @@ func vocabulary(t testing.TB, extra ...string) *schemas.Vocabulary {
 		t.Fatal(err)
 	}
 	return v
-}
-
-// data finds a file of the public data sets, in the folder that
-// STOREPULSE_TEST_DATA names.
-func data(t *testing.T, name string) string {
-	t.Helper()
-	missing := t.Skipf
-	if os.Getenv("CI") == "true" {
-		missing = t.Fatalf
-	}
-	folder := os.Getenv("STOREPULSE_TEST_DATA")
-	if folder == "" {
-		missing("needs %s: STOREPULSE_TEST_DATA names no folder of public data sets", name)
-	}
-	path := filepath.Join(folder, name)
-	if _, err := os.Stat(path); err != nil {
-		missing("STOREPULSE_TEST_DATA has no %s: %v", name, err)
-	}
-	return path
 }
 
 func mapping(t *testing.T, name string) *Mapping {
@@ -102,7 +84,7 @@ func plainCount(t *testing.T, path string, column int) map[string]int64 {
 }
 
 func TestREES46(t *testing.T) {
-	path := data(t, "rees46/2019-Oct.csv.gz")
+	path := devtest.Data(t, "rees46/2019-Oct.csv.gz")
 	report, events := read(t, path, mapping(t, "rees46.yaml"))
 	n := plainCount(t, path, 1)
 	want := map[string]int64{
@@ -123,7 +105,7 @@ func TestREES46(t *testing.T) {
 }
 
 func TestTaobao(t *testing.T) {
-	path := data(t, "taobao/UserBehavior.csv.gz")
+	path := devtest.Data(t, "taobao/UserBehavior.csv.gz")
 	report, _ := read(t, path, mapping(t, "taobao.yaml"))
 	n := plainCount(t, path, 3)
 	want := map[string]int64{
@@ -139,7 +121,7 @@ func TestTaobao(t *testing.T) {
 }
 
 func TestOnlineRetailGroupsInvoices(t *testing.T) {
-	path := data(t, "uci_online_retail/online_retail_2010-12_2011-08.csv.gz")
+	path := devtest.Data(t, "uci_online_retail/online_retail_2010-12_2011-08.csv.gz")
 	report, events := read(t, path, mapping(t, "uci_online_retail.yaml"))
 	orders, pence := countInvoices(t, path)
 	want := map[string]int64{"purchase": orders, "order.created": orders, "order.paid": orders}

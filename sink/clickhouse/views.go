@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
@@ -71,6 +70,5 @@ func (v View) marked() string {
 
 // Statement creates the view or replaces it.
 func (v View) Statement() string {
-	comment := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v.marked())
-	return fmt.Sprintf("CREATE OR REPLACE VIEW %s AS %s COMMENT '%s'", quote(v.Name), v.SQL, comment)
+	return fmt.Sprintf("CREATE OR REPLACE VIEW %s AS %s COMMENT %s", quote(v.Name), v.SQL, Literal(v.marked()))
 }

@@ -25,7 +25,9 @@ type simulation struct {
 	t      *testing.T
 	db     *teststorage.TestStorage
 	groups []*rules.Group       // in the order of their needs
-	slow   map[string]time.Time // when a group was evaluated
+	last   map[string]time.Time // when a group was evaluated
+	// unread groups are evaluated only so often: no alert looks at what they record.
+	unread map[string]time.Duration
 	query  rules.QueryFunc
 	firing map[string]time.Time
 	log    []transition
@@ -41,7 +43,7 @@ type transition struct {
 // edit changes the rules before they are loaded, if it is not nil.
 func newSimulation(t *testing.T, edit func(rules []byte) []byte) *simulation {
 	t.Helper()
-	s := &simulation{t: t, db: teststorage.New(t), slow: map[string]time.Time{}, firing: map[string]time.Time{}}
+	s := &simulation{t: t, db: teststorage.New(t), last: map[string]time.Time{}, firing: map[string]time.Time{}}
 	parse := parser.NewParser(parser.Options{})
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 50_000_000, Timeout: time.Minute, Parser: parse})
 	s.query = rules.EngineQueryFunc(engine, s.db)
@@ -130,10 +132,10 @@ func (s *simulation) eval(at time.Time) {
 	s.t.Helper()
 	now := map[string]labels.Labels{}
 	for _, g := range s.groups {
-		if g.Interval() > time.Minute && at.Sub(s.slow[g.Name()]) < g.Interval() {
+		if at.Sub(s.last[g.Name()]) < max(g.Interval(), s.unread[g.Name()]) {
 			continue
 		}
-		s.slow[g.Name()] = at
+		s.last[g.Name()] = at
 		g.Eval(s.t.Context(), at)
 		for _, r := range g.Rules() {
 			if err := r.LastError(); err != nil {
