@@ -23,6 +23,7 @@ type bench struct {
 	exe               string // the worker's program, empty = to be built
 	sizeSessions      int
 	sizeLanes         int
+	sizeKafka         string // of a broker that runs; empty = the embedded one
 	calibration       *calibration
 	began             time.Time
 

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+
 	"github.com/storepulse/storepulse/internal/devmode"
 	"github.com/storepulse/storepulse/schemas"
 )
@@ -75,7 +77,7 @@ func serveClickHouse(args []string) error {
 // kafkaChild is a broker in a process of its own, with a pair of topics for
 // each size of event.
 type kafkaChild struct {
-	cmd    *exec.Cmd
+	cmd    *exec.Cmd // nil: somebody else's
 	stdin  io.Closer
 	addr   string
 	filled map[string]bool
@@ -125,7 +127,33 @@ func newKafkaChild(partitions int, events ...string) (*kafkaChild, error) {
 	return k, nil
 }
 
+// realKafka makes a pair of topics on a broker that runs already. They are not
+// deleted: its data is thrown away as a whole.
+func realKafka(ctx context.Context, addr string, partitions int, event string) (*kafkaChild, error) {
+	var topics []kafka.TopicConfig
+	for _, name := range topicsOf(event) {
+		topics = append(topics, kafka.TopicConfig{
+			Topic: name, NumPartitions: partitions, ReplicationFactor: 1,
+			ConfigEntries: []kafka.ConfigEntry{{ConfigName: "retention.ms", ConfigValue: "-1"}}, // the events bear fixed dates
+		})
+	}
+	client := &kafka.Client{Addr: kafka.TCP(addr), Timeout: 30 * time.Second}
+	res, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: topics})
+	if err != nil {
+		return nil, fmt.Errorf("create topics on %s: %w", addr, err)
+	}
+	for name, err := range res.Errors {
+		if err != nil {
+			return nil, fmt.Errorf("create topic %s on %s: %w", name, addr, err)
+		}
+	}
+	return &kafkaChild{addr: addr, filled: map[string]bool{}}, nil
+}
+
 func (k *kafkaChild) stop() error {
+	if k.cmd == nil { // not ours
+		return nil
+	}
 	_ = k.stdin.Close()
 	return stopWithin(k.cmd, 10*time.Second)
 }

@@ -63,6 +63,7 @@ func run(ctx context.Context, args []string) error {
 	path := fs.String("json", "build/bench.json", "where the figures go")
 	sessions := fs.Int("sessions", 1_000_000, "stage size: open sessions of ten events")
 	lanes := fs.Int("lanes", 12, "stage size: lanes")
+	broker := fs.String("kafka", "", "stage size: address of a real Kafka (default: the embedded one)")
 	worker := fs.String("worker", "", "the storepulse program to measure (default: built from ./cmd/storepulse)")
 	profile := fs.String("profile", "", "instead of the stages, run them as one loop in this process and write its CPU profile here")
 	if err := fs.Parse(args); err != nil {
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b.exe, b.sizeSessions, b.sizeLanes = *worker, *sessions, *lanes
+	b.exe, b.sizeSessions, b.sizeLanes, b.sizeKafka = *worker, *sessions, *lanes, *broker
 	if *profile != "" {
 		return errors.Join(profileLoop(ctx, b, *profile), b.close())
 	}

@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	sizeEvent    = "size"
 	sizeDatabase = "bench_size"
 	// sizeRate is what keeps coming, over all lanes, while workers come and go.
 	sizeRate = 500
@@ -32,13 +31,14 @@ type size struct {
 	*bench
 	sessions, lanes int
 	exe             string
+	event           string // names topics and group
 	kafka           *kafkaChild
 	stream          *stream
 	db              driver.Conn
 }
 
 func sizeStage(ctx context.Context, b *bench) (err error) {
-	z := &size{bench: b, sessions: b.sizeSessions, lanes: b.sizeLanes, exe: b.exe}
+	z := &size{bench: b, sessions: b.sizeSessions, lanes: b.sizeLanes, exe: b.exe, event: "size"}
 	if z.exe == "" {
 		if z.exe, err = b.build(ctx); err != nil {
 			return err
@@ -47,7 +47,13 @@ func sizeStage(ctx context.Context, b *bench) (err error) {
 	if err := b.startClickHouse(ctx); err != nil {
 		return err
 	}
-	if z.kafka, err = newKafkaChild(z.lanes, sizeEvent); err != nil {
+	if b.sizeKafka != "" {
+		z.event = fmt.Sprintf("size.%d", time.Now().UnixNano())
+		z.kafka, err = realKafka(ctx, b.sizeKafka, z.lanes, z.event)
+	} else {
+		z.kafka, err = newKafkaChild(z.lanes, z.event)
+	}
+	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, z.kafka.stop()) }()
@@ -68,7 +74,7 @@ func (z *size) run(ctx context.Context) error {
 	s.n, s.per, s.group, s.step = filled, sessionEvents, z.sessions, 25*time.Minute/time.Duration(filled)
 	z.stream = &s
 	z.progress("size: filling kafka with %d events of %d sessions on %d lanes", s.n, z.sessions, z.lanes)
-	if err := z.kafka.produce(ctx, sizeEvent, &s, 0, produce.Pace{}); err != nil {
+	if err := z.kafka.produce(ctx, z.event, &s, 0, produce.Pace{}); err != nil {
 		return err
 	}
 	first, err := z.start(ctx)
@@ -92,7 +98,7 @@ func (z *size) run(ctx context.Context) error {
 	feed, feedCtx := errgroup.WithContext(ctx)
 	feedCtx, stop := context.WithCancel(feedCtx)
 	feed.Go(func() error {
-		err := z.kafka.produce(feedCtx, sizeEvent, &more, filled, produce.Pace{Rate: sizeRate})
+		err := z.kafka.produce(feedCtx, z.event, &more, filled, produce.Pace{Rate: sizeRate})
 		if errors.Is(err, context.Canceled) {
 			err = nil
 		}

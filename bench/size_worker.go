@@ -61,13 +61,13 @@ func (z *size) start(ctx context.Context) (*sizeWorker, error) {
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	topics := topicsOf(sizeEvent)
+	topics := topicsOf(z.event)
 	w := &sizeWorker{cmd: exec.CommandContext(ctx, z.exe, "run"), metrics: "http://" + listen + "/metrics", done: make(chan struct{}), began: time.Now()}
 	w.cmd.Stdout, w.cmd.Stderr = &w.log, &w.log
 	w.cmd.Env = append(
 		os.Environ(),
 		"STOREPULSE_KAFKA_BROKERS="+z.kafka.addr,
-		"STOREPULSE_KAFKA_GROUP="+sizeDatabase,
+		"STOREPULSE_KAFKA_GROUP="+z.event,
 		"STOREPULSE_KAFKA_TOPICS_CLICKSTREAM="+topics[0],
 		"STOREPULSE_KAFKA_TOPICS_ORDERS="+topics[1],
 		"STOREPULSE_KAFKA_SESSION_TIMEOUT="+sizeTimeout.String(),
