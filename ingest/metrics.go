@@ -109,8 +109,11 @@ func (l *Lane) appendLags(all []lag, now int64) []lag {
 		case oldest != 0:
 		case q.records > 0:
 			oldest = q.chunks[0].records[q.head].Timestamp
-		case !q.atEnd:
-			oldest = q.tail // as far as is known
+		case !q.atEnd: // as far as is known: what came after the last look
+			oldest = q.tail
+			if !q.endAt.IsZero() {
+				oldest = max(oldest, q.endAt.UnixMilli())
+			}
 		}
 		if oldest != 0 {
 			g.seconds = max(float64(now-oldest)/1000, 0)

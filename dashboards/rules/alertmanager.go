@@ -59,7 +59,10 @@ lost an hour: orders {{ . }}{{ end }}{{ with .Annotations.lost_money_per_hour }}
 			// The pipeline serves all tenants: its alerts name none.
 			inhibit([]string{`alert_id=~"A-PL-02|A-PL-06|A-PL-07"`}, judged, nil),
 			inhibit([]string{`alert_id="A-PL-01"`, `severity="critical"`}, judged, nil),
-			inhibit([]string{`alert_id="A-TRK-01"`}, []string{`family="business"`}, []string{"tenant"}),
+			inhibit([]string{`alert_id="A-TRK-01"`, `window!~"2h|1d"`}, []string{`family="business"`}, []string{"tenant"}),
+			inhibit([]string{`alert_id="A-TRK-01"`, `window=~"2h|1d"`}, []string{`family="business"`}, []string{"tenant", "window"}),
+			// All events of a platform stand for each type of them.
+			inhibit([]string{`alert_id="A-TRK-01"`, `count="events"`}, []string{`alert_id="A-TRK-01"`, `count!~"events|"`}, []string{"tenant", "slice", "reason", "window"}),
 			// A fall of the whole shop explains that of its slices. The steps stay:
 			// they say where it breaks.
 			inhibit([]string{`alert_id="A-CVR-01"`, `severity="critical"`}, []string{`alert_id="A-CVR-03"`}, []string{"tenant"}),

@@ -176,7 +176,8 @@ func TestInhibition(t *testing.T) {
 		})
 	}
 	for _, source := range tracking {
-		t.Run("A-TRK-01 "+source["reason"], func(t *testing.T) {
+		larger := source["window"] == string(twoHours) || source["window"] == string(day)
+		t.Run("A-TRK-01 "+source["reason"]+" "+source["window"], func(t *testing.T) {
 			t.Parallel()
 			m := startManager(t)
 			alerts := []map[string]string{with(source, "tenant", "north")}
@@ -184,14 +185,15 @@ func TestInhibition(t *testing.T) {
 				alerts = append(alerts, with(labels, "tenant", "north"), with(labels, "tenant", "south"))
 			}
 			m.post(t, alerts...)
-			m.until(t, "the business alerts of that shop, and of no other, are inhibited", func() bool {
+			m.until(t, "the business alerts of that shop, of those windows, and of no other, are inhibited", func() bool {
 				inhibited, all := m.silenced(t)
 				if len(all) != len(alerts) {
 					return false
 				}
 				for _, labels := range alerts[1:] {
 					// Pages of the other shop still stand for their own warnings.
-					if labels["tenant"] == "north" && !inhibited[key(labels)] || labels["tenant"] == "south" && labels["severity"] == "critical" && inhibited[key(labels)] {
+					silenced := !larger || labels["window"] == source["window"]
+					if labels["tenant"] == "north" && silenced && !inhibited[key(labels)] || (labels["tenant"] == "south" || !silenced) && labels["severity"] == "critical" && inhibited[key(labels)] {
 						return false
 					}
 				}

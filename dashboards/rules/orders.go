@@ -25,9 +25,10 @@ func orders(o Options) []Rule {
 	a := alert{
 		id: "A-ORD-01", name: "NoPaidOrders", severity: "critical", family: "business", scope: "overall", hold: "0s", dashboard: "storepulse-d02",
 		// By what is complete, not by the clock: while the pipeline stands, nobody
-		// knows whether orders are paid.
-		expr: fmt.Sprintf("(scalar(min(ecom_complete_until_timestamp_seconds)) - max by (tenant) (ecom_last_paid_order_timestamp_seconds > 0)) >= on (tenant) group_left () clamp_min(%d * 60 / (%s >= %g), 300)",
-			silence, usualPerMinute, leastPaidPerMinute),
+		// knows whether orders are paid. What a worker shows goes and comes back with
+		// its lanes, hence the hour.
+		expr: fmt.Sprintf("(scalar(min(%s)) - max by (tenant) (max_over_time(ecom_last_paid_order_timestamp_seconds[1h]) > 0)) >= on (tenant) group_left () clamp_min(%d * 60 / (%s >= %g), 300)",
+			knownComplete, silence, usualPerMinute, leastPaidPerMinute),
 		summary:     "No order has been paid for {{ $value | humanizeDuration }}",
 		description: "So long a silence is no chance at this hour of the week.",
 		current:     "0 orders in {{ $value | humanizeDuration }}",

@@ -2,9 +2,14 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/storepulse/storepulse/schemas"
 )
+
+// knownComplete is how far each lane is complete; one that nobody shows counts
+// with what was last known of it.
+const knownComplete = "(min by (lane) (ecom_complete_until_timestamp_seconds) or max by (lane) (max_over_time(ecom_complete_until_timestamp_seconds[1h])))"
 
 // pipeline: A-PL-01 to 08, 11 to 13.
 func pipeline(o Options) []Rule {
@@ -15,7 +20,7 @@ func pipeline(o Options) []Rule {
 	}
 	const lag = "max by (topic) (ecom_kafka_consumer_lag_seconds)"
 	behind := alert{
-		id: "A-PL-01", name: "ConsumerLagHigh", hold: "5m", sample: ask("ecom_kafka_consumer_lag_messages", number, nil, "topic") + " records wait",
+		id: "A-PL-01", name: "ConsumerLagHigh", hold: "5m", sample: "{{ with printf `sum(ecom_kafka_consumer_lag_messages{topic=\"%s\"})` $labels.topic | query }}{{ . | first | value | printf \"%.0f\" }}{{ else }}unknown{{ end }} records wait",
 		summary:     "The workers are {{ $value | humanizeDuration }} behind in topic {{ $labels.topic }}",
 		description: "Age of the oldest record that no finished epoch has read.", current: "{{ $value | humanizeDuration }}",
 	}
@@ -25,8 +30,10 @@ func pipeline(o Options) []Rule {
 	behind.expr = fmt.Sprintf("%s > 600 or %s > 120 and max by (topic) (min_over_time(deriv(ecom_kafka_consumer_lag_seconds[5m])[15m:1m])) > 0", lag, lag)
 	add(behind)
 
-	arriving := "on () (sum(rate(ecom_kafka_fetched_records_total[5m])) > 0 or max(ecom_kafka_consumer_lag_messages) > 0)"
-	standing := "time() - min(ecom_complete_until_timestamp_seconds) > 300 + 120 and " + arriving
+	// Only clicks move a watermark: orders that go on alone are the tracker's
+	// trouble, A-TRK-01.
+	arriving := `on () (sum(rate(ecom_kafka_fetched_records_total{topic="clickstream"}[5m])) > 0 or max(ecom_kafka_consumer_lag_seconds) > 120)`
+	standing := "time() - min(" + knownComplete + ") > 300 + 120 and " + arriving
 	stale := alert{
 		id: "A-PL-02", name: "PipelineStale", severity: "critical", hold: "3m", expr: standing,
 		summary:     "The numbers stand still: complete only until {{ $value | humanizeDuration }} ago",
@@ -44,16 +51,22 @@ func pipeline(o Options) []Rule {
 	add(waits)
 	gone := waits
 	gone.labels, gone.hold = map[string]string{"trouble": "lane_gone"}, "5m"
-	gone.expr = "group by (lane) (max_over_time(ecom_complete_until_timestamp_seconds[1h])) unless on (lane) ecom_complete_until_timestamp_seconds"
+	gone.expr = "group by (lane) (max_over_time(ecom_complete_until_timestamp_seconds[1d])) unless on (lane) ecom_complete_until_timestamp_seconds unless on (lane) ecom_pipeline_lane_stopped == 1"
 	gone.summary = "Nobody has lane {{ $labels.lane }}"
-	gone.description = "A worker had it within the last hour, and none shows it now: it is claimed again and again, or no worker is left. Business alerts are silenced meanwhile."
+	gone.description = "A worker had it within the last day, and none shows it now: no worker is left, or the pipeline has fewer lanes than before. Business alerts are silenced meanwhile."
 	gone.current, gone.base = "1 lane is gone", "none"
 	add(gone)
 	// Business numbers are in doubt before somebody is paged, and until the
 	// windows that they look at are whole again.
 	doubt := stale
 	doubt.severity, doubt.hold, doubt.keep, doubt.labels = "info", "0s", aftermath, map[string]string{"trouble": "aftermath"}
-	doubt.expr = standing + " or on () max(ecom_kafka_consumer_lag_seconds) > 600 or on () max(ecom_pipeline_lane_stopped) == 1"
+	// Whoever has not seen the counters for a while, or has not looked, sees them
+	// grow from zero first.
+	doubt.expr = strings.Join([]string{
+		standing, "max(min_over_time(ecom_kafka_consumer_lag_seconds[2m])) > 600", "max(ecom_pipeline_lane_stopped) == 1",
+		"group(group by (lane) (max_over_time(ecom_complete_until_timestamp_seconds[1d])) unless on (lane) max_over_time(ecom_complete_until_timestamp_seconds[5m]))",
+		`max(absent_over_time(up{job="storepulse"}[5m] offset 25m))`,
+	}, " or on () ")
 	doubt.summary = "The numbers are or were behind"
 	doubt.description = "Silences the business alerts until the windows that they look at are whole again."
 	add(doubt)
@@ -72,7 +85,7 @@ func pipeline(o Options) []Rule {
 	add(set)
 	add(alert{
 		id: "A-PL-03", name: "DeadLetterRate", severity: "critical", hold: "0s", labels: map[string]string{"trouble": "new_reason"}, current: "{{ $value | humanize }} letters in 5 minutes", base: "none in the seven days before",
-		expr:        "sum by (topic, reason) (increase(ecom_events_dead_letter_total[5m])) >= 100 unless on (topic, reason) ecom:letters:max7d > 0",
+		expr:        "sum by (topic, reason) (increase(ecom_events_dead_letter_total[5m])) >= 100 unless on (topic, reason) last_over_time(ecom:letters:max7d[20m]) > 0",
 		summary:     "Dead letters {{ $labels.reason }} are new to topic {{ $labels.topic }}",
 		description: "A hundred or more in five minutes for a reason that the topic did not have for seven days: a producer has changed.",
 	})
@@ -80,7 +93,7 @@ func pipeline(o Options) []Rule {
 	late := lateness(schemas.LateOld)
 	add(alert{
 		id: "A-PL-04", name: "LateEventRate", severity: "warning", hold: "15m", current: "{{ $value | humanizePercentage }}", base: "late below 5 %, or 1 % if that is three times the share of seven days; too late below 0.1 %",
-		expr:        fmt.Sprintf("%[1]s >= 0.05 or (%[1]s >= 0.01 and on (topic, class) %[1]s >= on (topic, class) 3 * ecom:late:share7d) or %[2]s >= 0.001", late, lateness(schemas.LateTooOld)),
+		expr:        fmt.Sprintf("%[1]s >= 0.05 or (%[1]s >= 0.01 and on (topic, class) %[1]s >= on (topic, class) 3 * last_over_time(ecom:late:share7d[20m])) or %[2]s >= 0.001", late, lateness(schemas.LateTooOld)),
 		summary:     "{{ $value | humanizePercentage }} of the events of {{ $labels.topic }} come late",
 		description: "Late events miss the counters; their sessions are rebuilt in ClickHouse within 72 hours, and not beyond.",
 		sample:      ask("ecom:ingested:inc30m", number, nil, "topic") + " events",
@@ -88,7 +101,7 @@ func pipeline(o Options) []Rule {
 	copies := "ecom:duplicates:inc30m / (ecom:ingested:inc30m >= 1000)"
 	add(alert{
 		id: "A-PL-05", name: "DuplicateRate", severity: "warning", hold: "15m", current: "{{ $value | humanizePercentage }}", base: "below 5 %, and three times that of seven days",
-		expr:        fmt.Sprintf("%[1]s >= 0.05 and %[1]s >= 3 * ecom:duplicates:share7d", copies),
+		expr:        fmt.Sprintf("%[1]s >= 0.05 and %[1]s >= 3 * last_over_time(ecom:duplicates:share7d[20m])", copies),
 		summary:     "{{ $value | humanizePercentage }} of the events of {{ $labels.topic }} are copies",
 		description: "Copies are dropped, whatever their number; somebody sends everything again.",
 		sample:      ask("ecom:ingested:inc30m", number, nil, "topic") + " events",
@@ -116,11 +129,12 @@ func pipeline(o Options) []Rule {
 		summary:     "Alerts work",
 		description: "Always fires. Whoever receives it pages when it stays away.",
 	})
-	// Workers that are found by DNS vanish from the targets when they stop.
-	const targets, most = `count(up{job="storepulse"})`, `max_over_time(count(up{job="storepulse"})[1h:1m])`
+	// Workers that are found by DNS vanish from the targets when they stop. A deploy
+	// may double them for a few minutes.
+	const targets, most = `count(up{job="storepulse"})`, `max_over_time(min_over_time(count(up{job="storepulse"})[10m:1m])[1h:1m])`
 	down := alert{id: "A-PL-12", name: "WorkerDown", hold: "2m", description: "The lanes of a worker that is gone move to the others after the session timeout."}
 	down.base = "as many as in the last hour"
-	down.severity, down.expr, down.current = "critical", `count(up{job="storepulse"} == 1) < `+most+` - 1 or absent(up{job="storepulse"} == 1)`, "{{ $value }} workers answer"
+	down.severity, down.expr, down.current = "critical", `count(up{job="storepulse"} == 1) < `+most+` - 1 or absent(up{job="storepulse"} == 1) - 1`, "{{ $value }} workers answer"
 	down.summary = "More than one worker is down, or none is left"
 	add(down)
 	down.severity, down.expr, down.current = "warning", `up{job="storepulse"} == 0`, "{{ $labels.instance }} does not answer"

@@ -6,9 +6,10 @@ import "fmt"
 var noSample = map[string]string{
 	"A-CVR-01 2h": "the flag is said when the largest window has no sample", "A-CVR-01 1d": "as above", "A-CVR-02 2h": "as above", "A-CVR-02 1d": "as above",
 	"A-CVR-03 2h": "as above", "A-CVR-03 1d": "as above", "A-CVR-04 2h": "as above", "A-CVR-04 1d": "as above", "A-GMV-01 2h": "as above", "A-GMV-01 1d": "as above",
-	"A-PAY-01 5m failures":   "half an hour is judged then",
-	"A-TRK-01 30m aftermath": "follows the other",
-	"A-PL-01":                "an age", "A-PL-02": "an age", "A-PL-02 lane_stopped": "a state", "A-PL-02 lane_gone": "a state", "A-PL-02 aftermath": "follows the others",
+	"A-PAY-01 5m failures":          "half an hour is judged then",
+	"A-TRK-01 30m events_aftermath": "follows the page", "A-TRK-01 2h events_aftermath": "as above", "A-TRK-01 1d events_aftermath": "as above",
+	"A-TRK-01 30m attribution_aftermath": "as above", "A-TRK-01 2h attribution_aftermath": "as above", "A-TRK-01 1d attribution_aftermath": "as above",
+	"A-PL-01": "an age", "A-PL-02": "an age", "A-PL-02 lane_stopped": "a state", "A-PL-02 lane_gone": "a state", "A-PL-02 aftermath": "follows the others",
 	"A-PL-06": "an age", "A-PL-07": "a state", "A-PL-08": "a count that must be 0", "A-PL-11": "always fires", "A-PL-12": "a state", "A-PL-12 gone": "a state", "A-PL-12 restarts": "a count",
 	"A-PL-13 memory": "a size",
 }
@@ -34,13 +35,10 @@ func pipelineScenes() []scene {
 		}
 		return all
 	}
-	vanishes := func(i int) string { return fmt.Sprintf(`up{job="storepulse",instance="w%d"} 1+0x5 stale`, i) }
+	vanishes := func(i int) string { return fmt.Sprintf(`up{job="storepulse",instance="w%d"} 1+0x20 stale`, i) }
 	lag := func(s float64) string { return flat("ecom_kafka_consumer_lag_seconds{"+click+"}", s) }
 	watermark := func(s float64) string { return flat(`ecom_watermark_delay_seconds{lane="3"}`, s) }
 	failing := grows(`ecom_clickhouse_insert_failures_total{table="fact_events",class="unknown"}`, 1)
-	complete := func(lane int, values string) string {
-		return fmt.Sprintf(`ecom_complete_until_timestamp_seconds{lane="%d"} %s`, lane, values)
-	}
 	state := func(bytes, limit float64) []string {
 		return []string{flat(`ecom_state_bytes{instance="w0",lane="0"}`, bytes), flat(`go_gc_gomemlimit_bytes{instance="w0"}`, limit)}
 	}
@@ -48,21 +46,11 @@ func pipelineScenes() []scene {
 		return []string{flat(`ecom_sessions_open{instance="w0"}`, now), flat(`ecom:sessions_open:median{}`, usual)}
 	}
 	warning, critical := `severity="warning",topic="clickstream"`, `severity="critical",topic="clickstream"`
-	const doubt = `severity="info",trouble="aftermath"`
-	return []scene{
+	return append(staleScenes(), []scene{
 		{"A-PL-01", "", "behind", fires, 6, []string{lag(121)}, []string{warning}},
 		{"A-PL-01", "", "far behind", fires, 6, []string{lag(601)}, []string{warning, critical}},
 		{"A-PL-01", "", "growing", fires, 40, []string{fmt.Sprintf("ecom_kafka_consumer_lag_seconds{%s} 0+10x300", click)}, []string{warning, critical}},
 		{"A-PL-01", "", "keeps up", below, 6, []string{lag(120)}, nil},
-		{"A-PL-02", "", "stands", fires, 12, []string{complete(0, "0+0x300"), busy}, []string{`severity="critical"`, doubt}},
-		{"A-PL-02", "", "just complete enough", below, 12, []string{complete(0, "300+0x300"), busy}, nil},
-		{"A-PL-02", "", "nothing arrives", below, 12, []string{complete(0, "0+0x300"), flat(`ecom_kafka_consumer_lag_messages{topic="clickstream"}`, 0)}, nil},
-		{"A-PL-02", "aftermath", "stood, and its windows are not whole", fires, 50, []string{complete(0, "0+0x20 1200+60x300"), busy}, []string{doubt}},
-		{"A-PL-02", "aftermath", "the windows are whole", below, 70, []string{complete(0, "0+0x20 1200+60x300"), busy}, nil},
-		{"A-PL-02", "lane_stopped", "waits for an operator", fires, 5, []string{flat(`ecom_pipeline_lane_stopped{lane="3"}`, 1), complete(0, "0+60x300")}, []string{`severity="critical",lane="3",trouble="lane_stopped"`, doubt}},
-		{"A-PL-02", "lane_stopped", "goes on", below, 5, []string{flat(`ecom_pipeline_lane_stopped{lane="3"}`, 0), complete(0, "0+60x300")}, nil},
-		{"A-PL-02", "lane_gone", "nobody has it", fires, 20, []string{complete(0, "0+60x300"), complete(1, "0+60x5 stale")}, []string{`severity="critical",lane="1",trouble="lane_gone"`}},
-		{"A-PL-02", "lane_gone", "moves to another worker", below, 20, []string{`ecom_complete_until_timestamp_seconds{lane="1",instance="w0"} 0+60x5 stale`, `ecom_complete_until_timestamp_seconds{lane="1",instance="w1"} _x8 540+60x300`}, nil},
 		{"A-PL-03", "", "one in a hundred", fires, 22, []string{read(200), letters(2)}, []string{warning}},
 		{"A-PL-03", "", "one in ten", fires, 22, []string{read(200), letters(19)}, []string{warning, critical}},
 		{"A-PL-03", "", "below 0.5 %", below, 22, []string{read(1000), letters(4)}, nil},
@@ -91,9 +79,10 @@ func pipelineScenes() []scene {
 		{"A-PL-12", "", "two of three", fires, 4, up(1, 0, 0), []string{`severity="warning",instance="w1"`, `severity="warning",instance="w2"`, `severity="critical"`}},
 		{"A-PL-12", "", "the only one", fires, 4, up(0), []string{`severity="warning",instance="w0"`, `severity="critical"`}},
 		{"A-PL-12", "", "all well", below, 4, up(1, 1, 1), nil},
-		{"A-PL-12", "gone", "two of three have vanished", fires, 15, append(up(1), vanishes(1), vanishes(2)), []string{`severity="warning",trouble="gone"`, `severity="critical"`}},
-		{"A-PL-12", "gone", "one of three has vanished", fires, 15, append(up(1, 1), vanishes(2)), []string{`severity="warning",trouble="gone"`}},
-		{"A-PL-12", "gone", "fewer for over an hour", below, 90, append(up(1, 1), vanishes(2)), nil},
+		{"A-PL-12", "gone", "two of three have vanished", fires, 30, append(up(1), vanishes(1), vanishes(2)), []string{`severity="warning",trouble="gone"`, `severity="critical"`}},
+		{"A-PL-12", "gone", "one of three has vanished", fires, 30, append(up(1, 1), vanishes(2)), []string{`severity="warning",trouble="gone"`}},
+		{"A-PL-12", "gone", "fewer for over an hour", below, 105, append(up(1, 1), vanishes(2)), nil},
+		{"A-PL-12", "gone", "a deploy doubles them for three minutes", below, 60, append(up(1, 1), `up{job="storepulse",instance="w2"} _x30 1+0x3 stale`, `up{job="storepulse",instance="w3"} _x30 1+0x3 stale`), nil},
 		{"A-PL-12", "restarts", "starts again and again", fires, 12, append(up(1), `process_start_time_seconds{job="storepulse",instance="w0"} 0+120x300`), []string{`severity="warning",instance="w0",trouble="restarts"`}},
 		{"A-PL-12", "restarts", "three times", below, 12, append(up(1), `process_start_time_seconds{job="storepulse",instance="w0"} 0 1 2 3+0x300`), nil},
 		{"A-PL-13", "sessions", "three times as many", fires, 12, open(3000, 1000), []string{`severity="warning",trouble="sessions"`}},
@@ -102,5 +91,33 @@ func pipelineScenes() []scene {
 		{"A-PL-13", "memory", "little memory is left", fires, 12, state(8.1e8, 1e9), []string{`severity="warning",instance="w0",trouble="memory"`}},
 		{"A-PL-13", "memory", "memory is left", below, 12, state(7.9e8, 1e9), nil},
 		{"A-PL-13", "memory", "no limit is set", below, 12, state(8.1e8, 9.2e18), nil},
+	}...)
+}
+
+// staleScenes are those of A-PL-02. Each begins with an hour and a half in which
+// all is well: in the first of them nobody knows.
+func staleScenes() []scene {
+	busy, waiting := grows(`ecom_kafka_fetched_records_total{topic="clickstream"}`, 600), flat(`ecom_kafka_consumer_lag_seconds{topic="clickstream"}`, 121)
+	orders, up := grows(`ecom_kafka_fetched_records_total{topic="orders"}`, 600), flat(`up{job="storepulse",instance="w0"}`, 1)
+	complete := func(lane int, then string) string {
+		return fmt.Sprintf(`ecom_complete_until_timestamp_seconds{lane="%d",instance="w0"} 0+60x89 %s`, lane, then)
+	}
+	const goesOn, stands, page, doubt = "5400+60x200", "5400+0x200", `severity="critical"`, `severity="info",trouble="aftermath"`
+	stopped := func(v float64) string { return flat(`ecom_pipeline_lane_stopped{lane="3"}`, v) }
+	return []scene{
+		{"A-PL-02", "", "stands", fires, 102, []string{complete(0, stands), busy, up}, []string{page, doubt}},
+		{"A-PL-02", "", "stands while records wait", fires, 102, []string{complete(0, stands), waiting, up}, []string{page, doubt}},
+		{"A-PL-02", "", "one lane comes and goes", fires, 105, []string{complete(0, goesOn), complete(1, "5400 _ 5400 _ 5400 _ 5400 _ 5400 _ 5400 _ 5400 _ 5400 _ 5400 _ 5400 _ 5400 _ 5400 _ 5400"), busy, up}, []string{page, doubt}},
+		{"A-PL-02", "", "just complete enough", below, 102, []string{complete(0, "5400+60x4 5700+0x200"), busy, up}, nil},
+		{"A-PL-02", "", "nothing arrives", below, 102, []string{complete(0, stands), flat(`ecom_kafka_consumer_lag_seconds{topic="clickstream"}`, 0), up}, nil},
+		{"A-PL-02", "", "orders go on alone: the tracker's trouble", below, 102, []string{complete(0, stands), orders, up}, nil},
+		{"A-PL-02", "aftermath", "stood, and its windows are not whole", fires, 140, []string{complete(0, "5400+0x20 6600+60x200"), busy, up}, []string{doubt}},
+		{"A-PL-02", "aftermath", "the windows are whole", below, 165, []string{complete(0, "5400+0x20 6600+60x200"), busy, up}, nil},
+		{"A-PL-02", "aftermath", "one look that failed", below, 105, []string{complete(0, goesOn), `ecom_kafka_consumer_lag_seconds{topic="clickstream"} 0+0x99 10800 0+0x200`, busy, up}, nil},
+		{"A-PL-02", "aftermath", "nobody looked for half an hour", fires, 130, []string{complete(0, goesOn), busy, `up{job="storepulse",instance="w0"} 1+0x89 _x40 1+0x200`}, []string{doubt}},
+		{"A-PL-02", "lane_stopped", "waits for an operator", fires, 100, []string{stopped(1), complete(0, goesOn), complete(3, "5400+60x2 stale"), busy, up}, []string{`severity="critical",lane="3",trouble="lane_stopped"`, doubt}},
+		{"A-PL-02", "lane_stopped", "goes on", below, 100, []string{stopped(0), complete(0, goesOn), complete(3, goesOn), busy, up}, nil},
+		{"A-PL-02", "lane_gone", "nobody has it, for hours", fires, 260, []string{complete(0, goesOn), complete(1, "5400+60x5 stale"), up}, []string{`severity="critical",lane="1",trouble="lane_gone"`, doubt}},
+		{"A-PL-02", "lane_gone", "moves to another worker", below, 110, []string{complete(1, "5400+60x5 stale"), `ecom_complete_until_timestamp_seconds{lane="1",instance="w1"} _x98 5880+60x200`, busy, up}, nil},
 	}
 }

@@ -235,9 +235,15 @@ func ios(w window, count string, events, usual, orders, usualOrders float64) []s
 }
 
 func trackingScenes() []scene {
-	silent := []string{`severity="critical",window="30m",slice="app_ios",reason="events"`, `severity="info",window="30m",slice="app_ios",reason="aftermath"`}
+	inDoubt := func(reason, slice string) (all []string) {
+		for _, w := range growing {
+			all = append(all, fmt.Sprintf(`severity="info",window=%q,%sreason="%s_aftermath"`, w, slice, reason))
+		}
+		return all
+	}
+	silent := append(inDoubt("events", `slice="app_ios",`), `severity="critical",window="30m",slice="app_ios",reason="events"`)
 	attributed := `rate="attributed"`
-	return []scene{
+	out := []scene{
 		{"A-TRK-01", "30m events", "iOS is silent and sells", fires, 20, ios(halfHour, "events", 200, 1000, 40, 40), silent},
 		{"A-TRK-01", "30m events", "a quarter of an hour tells", fires, 20, slices.Concat(ios(quarter, "events", 200, 1000, 40, 40), ios(halfHour, "events", 1000, 1000, 40, 40)), silent},
 		{"A-TRK-01", "30m events", "a type of events alone", fires, 20, slices.Concat(ios(halfHour, "add_to_cart", 20, 100, 40, 40), ios(halfHour, "events", 1000, 1000, 40, 40)[:2]), silent},
@@ -245,10 +251,18 @@ func trackingScenes() []scene {
 		{"A-TRK-01", "30m events", "sales are gone as well", below, 20, ios(halfHour, "events", 200, 1000, 20, 40), nil},
 		{"A-TRK-01", "30m events", "too few events", thin, 20, ios(halfHour, "events", 5, 99, 40, 40), nil},
 		{"A-TRK-01", "30m events", "too few orders", thin, 20, ios(halfHour, "events", 200, 1000, 19, 19), nil},
-		{"A-TRK-01", "30m aftermath", "in doubt before it pages", fires, 8, ios(halfHour, "events", 200, 1000, 40, 40), silent[1:]},
-		{"A-TRK-01", "30m aftermath", "just above 30 %", below, 8, ios(halfHour, "events", 310, 1000, 40, 40), nil},
-		{"A-TRK-01", "30m attribution", "orders lose their sessions", fires, 20, shares(attributed, 200, 140, .9), []string{`severity="critical",window="30m",reason="attribution"`}},
+		{"A-TRK-01", "30m attribution", "orders lose their sessions", fires, 20, shares(attributed, 200, 140, .9), append(inDoubt("attribution", ""), `severity="critical",window="30m",reason="attribution"`)},
 		{"A-TRK-01", "30m attribution", "fewer than 15 points", below, 20, shares(attributed, 200, 155, .9), nil},
 		{"A-TRK-01", "30m attribution", "too few orders", thin, 20, shares(attributed, 19, 5, .9), nil},
 	}
+	for _, w := range growing {
+		out = append(
+			out,
+			scene{"A-TRK-01", string(w) + " events_aftermath", "in doubt before it pages", fires, 8, ios(halfHour, "events", 200, 1000, 40, 40), inDoubt("events", `slice="app_ios",`)},
+			scene{"A-TRK-01", string(w) + " events_aftermath", "just above 30 %", below, 8, ios(halfHour, "events", 310, 1000, 40, 40), nil},
+			scene{"A-TRK-01", string(w) + " attribution_aftermath", "in doubt before it pages", fires, 8, shares(attributed, 200, 140, .9), inDoubt("attribution", "")},
+			scene{"A-TRK-01", string(w) + " attribution_aftermath", "fewer than 15 points", below, 8, shares(attributed, 200, 155, .9), nil},
+		)
+	}
+	return out
 }

@@ -111,6 +111,5 @@ func untracked() string {
 		}
 		return strings.Join(parts, " or ")
 	}
-	all := fallen(`="events"`)
-	return fmt.Sprintf("%s or (%s) unless on (tenant, slice) (%s)", all, fallen(`=~"`+strings.Join(names, "|")+`"`), all)
+	return fallen(`="events"`) + " or " + fallen(`=~"`+strings.Join(names, "|")+`"`)
 }

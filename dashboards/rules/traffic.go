@@ -88,11 +88,19 @@ func tracking(o Options) []Rule {
 	}
 	lost.numbersOfRate(g.rate)
 	lost.lost = false
+	out := []Rule{silent.rule(o), lost.rule(o)}
 	// Business numbers are in doubt before somebody is paged, and until their
-	// windows have the events again.
-	doubt := silent
-	doubt.severity, doubt.hold, doubt.keep, doubt.labels = "info", "5m", aftermath, map[string]string{"reason": "aftermath"}
-	doubt.summary = "Numbers of {{ $labels.slice }} are in doubt: {{ $labels.count }} are or were missing"
-	doubt.description = "Silences the business alerts of the shop until the windows that they look at are whole again."
-	return []Rule{silent.rule(o), lost.rule(o), doubt.rule(o)}
+	// windows have no event missing: what was lost stays lost.
+	for _, a := range []alert{silent, lost} {
+		for _, w := range growing {
+			doubt := a
+			doubt.severity, doubt.hold, doubt.window = "info", "5m", w
+			doubt.keep = map[window]string{halfHour: aftermath, twoHours: "2h15m", day: "24h15m"}[w]
+			doubt.labels = map[string]string{"reason": a.labels["reason"] + "_aftermath"}
+			doubt.summary = "Business numbers are in doubt: events are or were missing"
+			doubt.description = "Silences the business alerts of the shop that look at " + string(w) + " until those are whole again."
+			out = append(out, doubt.rule(o))
+		}
+	}
+	return out
 }

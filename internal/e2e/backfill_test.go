@@ -277,7 +277,12 @@ func (p prometheusServer) last(t *testing.T, expr string) (time.Time, float64) {
 // await waits until each of the expressions has data.
 func (p prometheusServer) await(t *testing.T, exprs ...string) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	p.awaitWithin(t, 2*time.Minute, exprs...)
+}
+
+func (p prometheusServer) awaitWithin(t *testing.T, within time.Duration, exprs ...string) {
+	t.Helper()
+	deadline := time.Now().Add(within)
 	for _, expr := range exprs {
 		for !p.has(t, expr) {
 			if time.Now().After(deadline) {

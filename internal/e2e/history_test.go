@@ -32,7 +32,7 @@ func newHistory(now time.Time) *history {
 	add(1, now.AddDate(0, 0, -35), end, 0.04)
 	for i, days := range []int{28, 21, 14, 7, 6, 5, 4, 3, 2, 1, 0} {
 		at := now.AddDate(0, 0, -days)
-		rate := 1.0 // so that payments have their days to compare with
+		rate := 2.0 // so that payments have their days to compare with
 		if days%7 == 0 {
 			rate = 5
 		}

@@ -241,7 +241,7 @@ func (s *shop) rows(where, sql string) int {
 type prometheusServer struct{ url string }
 
 // startPrometheus runs one that scrapes the targets every second and evaluates
-// the rules every two.
+// the rules every two; alerts hold for four instead of for minutes.
 func startPrometheus(t *testing.T, bin, data string, targets ...string) prometheusServer {
 	t.Helper()
 	dir := t.TempDir()
@@ -254,9 +254,10 @@ func startPrometheus(t *testing.T, bin, data string, targets ...string) promethe
 			t.Fatal(err)
 		}
 	}
-	interval := regexp.MustCompile(`interval: (1m|15s)\b`)
+	interval, hold := regexp.MustCompile(`interval: (1m|15s|5m)\b`), regexp.MustCompile(`(?m)^( +for:) [1-9]\d*m$`)
 	for _, name := range []string{"recording", "business", "pipeline"} {
-		put(name+".yml", interval.ReplaceAllString(string(files["prometheus/rules/"+name+".yml"]), "interval: 2s"))
+		text := interval.ReplaceAllString(string(files["prometheus/rules/"+name+".yml"]), "interval: 2s")
+		put(name+".yml", hold.ReplaceAllString(text, "$1 4s"))
 	}
 	hosts := strings.ReplaceAll(strings.Join(targets, ", "), "http://", "")
 	put("prometheus.yml", fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 2s}\nrule_files: [recording.yml, business.yml, pipeline.yml]\nscrape_configs:\n- job_name: storepulse\n  static_configs:\n  - targets: [%s]\n", hosts))

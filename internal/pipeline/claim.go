@@ -76,7 +76,7 @@ func (l *Lane) recover(ctx context.Context) error {
 		return fmt.Errorf("read the log's bounds: %w", err)
 	}
 	l.snap = snapshotter{at: began.Add(-l.share(l.cfg.SnapshotEvery)), commit: began}
-	l.old = rebuilder{at: began}
+	l.old, l.quiet = rebuilder{at: began}, 0
 	l.last, l.said, l.counted, l.partial = nil, true, outcome{}, false
 	if head == nil {
 		l.state, l.pos = l.deps.Rules.New(), start

@@ -26,6 +26,11 @@ func (l *Lane) step(ctx context.Context, in *ingest.Input, kind checkpoint.Kind)
 	if _, retained := l.state.Sessions(); retained > 0 || l.state.Waiting() > 0 {
 		return l.epoch(ctx, in, kind, l.state.Watermark()+in.Idle.Milliseconds())
 	}
+	// The watermark stands then, and the facts are complete all the same.
+	if w := l.state.Watermark(); w > 0 {
+		l.quiet += in.Idle
+		l.deps.Metrics.shown(l.id, w+l.quiet.Milliseconds())
+	}
 	if l.last == nil {
 		return nil
 	}
@@ -39,6 +44,7 @@ func (l *Lane) step(ctx context.Context, in *ingest.Input, kind checkpoint.Kind)
 // batch holds the decoded input.
 func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind, watermark int64) error {
 	began := l.deps.Now()
+	l.quiet = 0
 
 	// 1. Plan: write down what is about to be done. A crash before it costs
 	// nothing, the ranges are cut anew; after it the epoch is in doubt, and the

@@ -49,9 +49,10 @@ type Lane struct {
 	leaving  func() bool        // whether the process stops, not only a generation of the group
 	snap     snapshotter
 	old      rebuilder
-	wait     *backoff // after a claim that may have fenced somebody
-	reach    *backoff // after one that did not come so far: nobody duels
-	fenced   bool     // the last claim came so far
+	quiet    time.Duration // since the last epoch of a lane in which nothing is retained
+	wait     *backoff      // after a claim that may have fenced somebody
+	reach    *backoff      // after one that did not come so far: nobody duels
+	fenced   bool          // the last claim came so far
 }
 
 // outcome is what an epoch gave: rows per table and the balance per topic.
