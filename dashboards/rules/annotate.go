@@ -72,11 +72,13 @@ func (a alert) rule(o Options) Rule {
 
 // slice says which part of the shop it is about.
 func (a alert) slice() string {
-	switch a.scope {
-	case "slice":
-		return "{{ $labels.dimension }}={{ $labels.slice }}"
-	case "stage":
-		return "{{ with $labels.step }}step={{ . }}{{ else }}carts{{ end }}"
+	switch { // labels that the rule adds are not among $labels
+	case a.scope == "slice":
+		return orElse(a.labels["dimension"], "{{ $labels.dimension }}") + "={{ $labels.slice }}"
+	case a.labels["step"] != "":
+		return "step=" + a.labels["step"]
+	case a.scope == "stage":
+		return "carts"
 	}
 	return "the whole shop"
 }

@@ -60,6 +60,9 @@ func TestOutagePages(t *testing.T) {
 					t.Errorf("A-PAY-01 says of %s: %q", name, text)
 				}
 			}
+			if text := a.Annotations["slice"]; !strings.HasPrefix(text, "payment_method=") {
+				t.Errorf("A-PAY-01 speaks of slice %q", text)
+			}
 			return
 		}
 		t.Error("A-PAY-01 fires and is not in the list of alerts")
