@@ -96,7 +96,9 @@ func tracking(o Options) []Rule {
 			doubt := a
 			doubt.severity, doubt.hold, doubt.window = "info", "5m", w
 			doubt.keep = map[window]string{halfHour: aftermath, twoHours: "2h15m", day: "24h15m"}[w]
+			doubt.expr = fmt.Sprintf("max by (tenant, dimension, slice) (%s)", a.expr)
 			doubt.labels = map[string]string{"reason": a.labels["reason"] + "_aftermath"}
+			doubt.current, doubt.base, doubt.sample, doubt.z = "", "", "", ""
 			doubt.summary = "Business numbers are in doubt: events are or were missing"
 			doubt.description = "Silences the business alerts of the shop that look at " + string(w) + " until those are whole again."
 			out = append(out, doubt.rule(o))
