@@ -279,6 +279,22 @@ ecom_kafka_consumer_lag_seconds{partition="3",topic="orders"} 0
 			t.Fatalf("%v, idle %s", err, in.Idle)
 		}
 		check(gauges(0, 0))
+		// A look that fails: what may have come since the last one is not old.
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		m.fail(schemas.Clickstream, errors.New("no answer"))
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "ecom_kafka_consumer_lag_seconds" && f.Metric[0].GetGauge().GetValue() > 60 {
+				t.Errorf("after three seconds without an answer the lag is %g s", f.Metric[0].GetGauge().GetValue())
+			}
+		}
+		m.fail(schemas.Clickstream, nil)
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,37 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/storepulse/storepulse/ingest"
+	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/schemas"
 )
+
+// emptied is a state from which every session has left.
+type emptied struct{ Engine }
+
+func (emptied) Watermark() int64               { return 1_000_000 }
+func (emptied) Waiting() int                   { return 0 }
+func (emptied) Sessions() (open, retained int) { return 0, 0 }
+
+// TestQuietLane: nothing waits for the watermark of a lane without sessions, so it
+// stands; but the facts are complete as long as nothing comes.
+func TestQuietLane(t *testing.T) {
+	m := NewMetrics(prometheus.NewRegistry(), time.Now)
+	voc, err := schemas.NewVocabulary([schemas.NumTopics]string{"clicks", "orders"}, []schemas.Tenant{{ID: "t", Location: time.UTC, Currency: "CNY"}}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Lane{id: 1, state: emptied{}, batch: schemas.NewBatch(voc), deps: Deps{Metrics: m}}
+	for range 3 {
+		if err := l.step(t.Context(), &ingest.Input{Idle: 20 * time.Second}, checkpoint.KindPlan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := m.watermarks.mu.lanes[1], int64(1_060_000); got != want {
+		t.Errorf("complete until %d ms after a minute without records, want %d", got, want)
+	}
+}
 
 // TestCompleteUntil: a lane shows how far its facts are complete from its
 // recovery on, its delay grows while it stands still, and it leaves with the lane.
