@@ -13,8 +13,9 @@ import (
 // notOnKafka says why a test of internal/e2e that could run on a real Kafka is
 // not in the Makefile's ON_KAFKA.
 var notOnKafka = map[string]string{
-	"TestBackfill": "needs Prometheus: runs in test-eyes",
-	"TestPanels":   "needs Prometheus: runs in test-eyes",
+	"TestBackfill":    "needs Prometheus: runs in test-eyes",
+	"TestPanels":      "needs Prometheus: runs in test-eyes",
+	"TestOutagePages": "needs Prometheus: runs in test-eyes",
 }
 
 // TestKafkaSuiteIsComplete: `make test` runs a scenario on the embedded broker
