@@ -25,7 +25,7 @@ ON_KAFKA := TestAgreement TestALateInsertOfAFencedOwner TestAZombieWakes TestBad
 	TestTopicCreatedAgain TestTrace TestTwoOwnersDuel TestVerify
 space := $(subst ,, )
 # What test-kafka and test-eyes run, and a test that is only the body of another one's process.
-ELSEWHERE := ^TestParentProcess$$|$(EYES)|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSASLOnKafka$$|/^kafka$$)
+ELSEWHERE := ^TestParentProcess$$|$(EYES)|$(if $(STOREPULSE_TEST_KAFKA),^$$,^TestKafkaKilled$$|^TestSecurityOnKafka$$|/^kafka$$)
 
 .PHONY: help demo build test test-race test-kafka test-eyes test-compose promtools soak lint bench fuzz generate secrets up down kafka kafka-start kafka-stop clean
 
@@ -46,7 +46,7 @@ test-race: ## the same under the race detector
 
 test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts it, runs them, stops it
 	trap 'tools/kafka/kafka.sh stop' EXIT; \
-	export STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1; \
+	export STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1 STOREPULSE_TEST_KAFKA_CA=$(CURDIR)/build/kafka/19092/broker.crt; \
 	{ $(GO) test -json -count=1 -timeout 10m ./ingest/... ; \
 	  $(GO) test -json -count=1 -timeout 15m -run '^($(subst $(space),|,$(strip $(ON_KAFKA))))$$' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 

@@ -14,7 +14,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -181,7 +180,7 @@ func TestTLSAndSASL(t *testing.T) {
 				change func(*Config)
 				want   string
 			}{
-				// kfake hangs up; TestSASLOnKafka meets a broker that answers.
+				// kfake hangs up; TestSecurityOnKafka meets a broker that answers.
 				"wrong user":        {func(c *Config) { c.Kafka.SASL.User = "thief" }, "are kafka.sasl.user and the password right"},
 				"unknown authority": {func(c *Config) { c.Kafka.TLS.CAFile = "" }, "kafka.tls.ca_file"},
 				"no TLS":            {func(c *Config) { c.Kafka.TLS = TLSConfig{} }, "expect TLS"},
@@ -203,53 +202,6 @@ func TestTLSAndSASL(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// The listener for SASL that tools/kafka/kafka.sh opens two ports above the plain one.
-func TestSASLOnKafka(t *testing.T) {
-	b := realBroker(t)
-	host, port, err := net.SplitHostPort(b.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := net.JoinHostPort(host, strconv.Itoa(n+2))
-	if conn, err := net.DialTimeout("tcp", addr, time.Second); err != nil {
-		t.Skipf("no listener for SASL at %s: this Kafka was not started by tools/kafka/kafka.sh", addr)
-	} else {
-		_ = conn.Close()
-	}
-	password := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t, b, 2, nil)
-	w.cfg.Kafka.Brokers = []string{addr}
-	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
-		w.cfg.Kafka.SASL = SASLConfig{Mechanism: mechanism, User: "shop", PasswordFile: password}
-		c, _ := w.newClient()
-		m := w.join(c)
-		settle(t, 2, m)
-		l := c.Lane(0)
-		if _, err := l.Read(w.ctx(10*time.Second), schemas.Ranges{}); err != nil {
-			t.Fatal(err)
-		}
-		if err := m.leave(t); err != nil {
-			t.Fatal(err)
-		}
-
-		w.cfg.Kafka.SASL.User = "thief"
-		c, err := New(w.cfg, w.client.log, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) || !strings.Contains(err.Error(), `the brokers refused user "thief"`) {
-			t.Errorf("%s: Run ended with %v, want a set-up error", mechanism, err)
-		}
 	}
 }
 

@@ -13,8 +13,10 @@
 #
 # A node's ports: KAFKA_PORT, ten further for each further node; then its
 # controller's; one that asks for SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; user
-# shop, password secret); and one that says its address is the port after it:
-# there a proxy may listen, so that clients who came through it stay behind it.
+# shop, password secret); one that says its address is the port after it: there a
+# proxy may listen, so that clients who came through it stay behind it; and, two
+# ports further, one that asks for SASL over TLS, with the certificate in
+# KAFKA_HOME/PORT/broker.crt.
 #
 # Commands speak of all nodes, or of one: KAFKA_NODES=3 KAFKA_NODE=2 kafka.sh kill.
 #
@@ -36,6 +38,7 @@ node() {
 	controller=$((port + 1))
 	sasl=$((port + 2))
 	proxied=$((port + 3))
+	secure=$((port + 5))
 	dir=$home/$port
 	pidfile=$dir/kafka.pid
 	log=$dir/kafka.log
@@ -91,13 +94,18 @@ configure() {
 process.roles=broker,controller
 node.id=$id
 controller.quorum.voters=${voters#,}
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller,SASL://127.0.0.1:$sasl,PROXIED://127.0.0.1:$proxied
-advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL://127.0.0.1:$sasl,PROXIED://127.0.0.1:$((proxied + 1))
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,PROXIED:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller,SASL://127.0.0.1:$sasl,PROXIED://127.0.0.1:$proxied,SECURE://127.0.0.1:$secure
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL://127.0.0.1:$sasl,PROXIED://127.0.0.1:$((proxied + 1)),SECURE://127.0.0.1:$secure
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,PROXIED:PLAINTEXT,SECURE:SASL_SSL
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_shop="secret";
 listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_shop="secret";
+listener.name.secure.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secure.ssl.keystore.type=PEM
+listener.name.secure.ssl.keystore.location=$dir/broker.pem
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$dir/data
@@ -120,6 +128,16 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 socket.request.max.bytes=104857600
 PROPERTIES
+}
+
+# certify makes the broker a certificate of its own, for tests only.
+certify() {
+	[[ -f $dir/broker.pem ]] && return
+	need openssl "install OpenSSL (Debian: apt-get install openssl)"
+	openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
+		-keyout "$dir/broker.key" -out "$dir/broker.crt" 2>"$dir/certify.log" || die "no certificate: $(tail -n 3 "$dir/certify.log")"
+	cat "$dir/broker.key" "$dir/broker.crt" >"$dir/broker.pem"
+	chmod 600 "$dir/broker.key" "$dir/broker.pem"
 }
 
 # Nodes need each other to become ready: all are launched, then awaited.
@@ -151,6 +169,7 @@ prepare() {
 		die "port $port is taken by another program: set KAFKA_PORT"
 	fi
 	configure
+	certify
 	if [[ ! -f $dir/data/meta.properties ]]; then
 		# The id is "storepulse-tests" in base64; only these nodes ever use it.
 		java -Xmx128m "${java_flags[@]}" kafka.tools.StorageTool format -t c3RvcmVwdWxzZS10ZXN0cw -c "$dir/server.properties" \
