@@ -3,12 +3,15 @@ package produce
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -16,20 +19,42 @@ import (
 	"github.com/storepulse/storepulse/schemas"
 )
 
-var topics = [schemas.NumTopics]string{"ecom.clickstream.v1", "ecom.orders.v1"}
-
-func broker(t *testing.T, partitions int32) string {
+// broker gives one with two topics of the test's own: the real Kafka that
+// STOREPULSE_TEST_KAFKA names, or the fake one.
+func broker(t *testing.T, partitions int) (addr string, topics [schemas.NumTopics]string) {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topics[0], topics[1]))
+	id := fmt.Sprint(time.Now().UnixNano())
+	topics = [schemas.NumTopics]string{"clicks-" + id, "orders-" + id}
+	addr = os.Getenv("STOREPULSE_TEST_KAFKA")
+	if addr == "" {
+		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(int32(partitions), topics[0], topics[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c.ListenAddrs()[0], topics
+	}
+	req := &kafka.CreateTopicsRequest{}
+	for _, name := range topics {
+		req.Topics = append(req.Topics, kafka.TopicConfig{
+			Topic: name, NumPartitions: partitions, ReplicationFactor: 1,
+			ConfigEntries: []kafka.ConfigEntry{{ConfigName: "retention.ms", ConfigValue: "-1"}}, // records bear fixed dates
+		})
+	}
+	res, err := (&kafka.Client{Addr: kafka.TCP(addr), Timeout: 10 * time.Second}).CreateTopics(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Close)
-	return c.ListenAddrs()[0]
+	for _, err := range res.Errors {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return addr, topics
 }
 
 func TestEverythingArrivesWithItsTimeAndAVisitorStaysInOneLane(t *testing.T) {
-	addr := broker(t, 4)
+	addr, topics := broker(t, 4)
 	start := time.Date(2026, 11, 10, 4, 0, 0, 0, time.UTC)
 	settings := gen.Settings{Seed: 7, Start: start, Rate: 50, MaxEvents: 20_000, Defects: gen.RealisticDefects()}
 	g := gen.New(settings)
@@ -73,7 +98,7 @@ func TestEverythingArrivesWithItsTimeAndAVisitorStaysInOneLane(t *testing.T) {
 }
 
 func TestErrorsSayWhatToDo(t *testing.T) {
-	addr := broker(t, 1)
+	addr, topics := broker(t, 1)
 	e := &gen.Event{Key: []byte("a"), Value: []byte("{}"), Time: time.Unix(1e9, 0)}
 	for _, c := range []struct {
 		name, addr, topic, want string
@@ -145,7 +170,7 @@ func TestLivePacerWaitsForTheClock(t *testing.T) {
 }
 
 func TestCancelDrainsWhatIsHeld(t *testing.T) {
-	addr := broker(t, 1)
+	addr, topics := broker(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	w := NewWriter(Config{Brokers: []string{addr}, Topics: topics})
 	n := 0

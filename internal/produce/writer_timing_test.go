@@ -7,10 +7,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/storepulse/storepulse/internal/gen"
+	"github.com/storepulse/storepulse/schemas"
 )
 
 // The fake broker takes its share of the machine: the figure is a lower bound.
 func BenchmarkWrite(b *testing.B) {
+	topics := [schemas.NumTopics]string{"clicks", "orders"}
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(8, topics[0], topics[1]))
 	if err != nil {
 		b.Fatal(err)
