@@ -36,11 +36,9 @@ func TestPanels(t *testing.T) {
 		data := s.fiveWeeks()
 		began := time.Now()
 
-		// Another worker meets the same weeks anew, in a promotion, while it is
-		// scraped: its counters grow from zero through all of them.
-		again := *s
-		again.cfg.Kafka.Group += "-again"
-		again.cfg.Sink.ClickHouse.Database = devtest.Database(t, s.cfg.Sink.ClickHouse.URL)
+		// Another worker, in a promotion, meets five weeks anew once it is scraped: its
+		// counters are seen to grow from zero through all of them.
+		again := newShop(t, addr, session, 2)
 		file := filepath.Join(t.TempDir(), "storepulse.yaml")
 		promotion := fmt.Sprintf("promotions: [{kind: flash, name: now, from: %s, until: %s}]\n", began.Add(-time.Hour).Format(time.RFC3339), began.Add(time.Hour).Format(time.RFC3339))
 		if err := os.WriteFile(file, []byte(promotion), 0o600); err != nil {
@@ -50,11 +48,13 @@ func TestPanels(t *testing.T) {
 		prom := startPrometheus(t, prometheus, data, listen)
 		worker := again.startEnv(append(again.env(), "STOREPULSE_HTTP_LISTEN="+listen, "STOREPULSE_CONFIG="+file), "run")
 		worker.await(t, "lane starts")
+		prom.await(t, "sum(ecom_orders_paid_total) == 0")
+		again.feedAll(newHistory(began).Next)
 		ctx, stop := context.WithCancel(t.Context())
 		fed := make(chan struct{})
 		go func() {
 			defer close(fed)
-			s.feed(ctx, gen.New(gen.Settings{Seed: 12, Start: began, Rate: 60, FlatDay: true, Defects: gen.RealisticDefects()}), produce.Pace{TimeLapse: 1})
+			again.feed(ctx, gen.New(gen.Settings{Seed: 12, Start: began, Rate: 60, FlatDay: true, Defects: gen.RealisticDefects()}), produce.Pace{TimeLapse: 1})
 		}()
 		defer func() { stop(); <-fed }()
 		prom.await(t, `sum(increase(ecom_orders_paid_total[5m])) > 500`, `sum(ecom_sessions_closed_total) > 10000`, `max(ecom_kafka_consumer_lag_seconds) < 10`, `sum(count_over_time(ecom:promo:factor[1m])) > 10`)
