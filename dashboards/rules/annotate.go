@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -53,7 +54,7 @@ func (a alert) rule(o Options) Rule {
 	if a.scope != "" {
 		// On-call must not guess whether a number is missing or does not exist.
 		for k, v := range numbers {
-			numbers[k] = orElse(v, "does not apply")
+			numbers[k] = cmp.Or(v, "does not apply")
 		}
 		numbers["slice"] = a.slice()
 		numbers["lost_orders_per_hour"], numbers["lost_money_per_hour"] = "not estimated", "not estimated"
@@ -67,14 +68,14 @@ func (a alert) rule(o Options) Rule {
 			annotations[k] = v
 		}
 	}
-	return Rule{Alert: a.name, Expr: a.expr, For: a.hold, KeepFiringFor: orElse(a.keep, usually), Labels: labels, Annotations: annotations}
+	return Rule{Alert: a.name, Expr: a.expr, For: a.hold, KeepFiringFor: cmp.Or(a.keep, usually), Labels: labels, Annotations: annotations}
 }
 
 // slice says which part of the shop it is about.
 func (a alert) slice() string {
 	switch { // labels that the rule adds are not among $labels
 	case a.scope == "slice":
-		return orElse(a.labels["dimension"], "{{ $labels.dimension }}") + "={{ $labels.slice }}"
+		return cmp.Or(a.labels["dimension"], "{{ $labels.dimension }}") + "={{ $labels.slice }}"
 	case a.labels["step"] != "":
 		return "step=" + a.labels["step"]
 	case a.scope == "stage":

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"cmp"
+
 	"github.com/storepulse/storepulse/schemas"
 )
 
@@ -8,7 +10,7 @@ import (
 func conversion(o Options) []Rule {
 	var out []Rule
 	add := func(a alert, hold string) {
-		a.severity, a.family, a.dashboard = orElse(a.severity, "warning"), "business", "storepulse-d04"
+		a.severity, a.family, a.dashboard = cmp.Or(a.severity, "warning"), "business", "storepulse-d04"
 		// The larger windows have their patience built in.
 		a.hold = map[window]string{halfHour: hold, twoHours: "20m", day: "0s"}[a.window]
 		out = append(out, a.rule(o))
@@ -61,11 +63,4 @@ func conversion(o Options) []Rule {
 		add(a, "20m")
 	}
 	return out
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

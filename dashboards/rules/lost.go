@@ -20,12 +20,8 @@ var hours = map[window]float64{"5m": 1. / 12, quarter: .25, halfHour: .5, twoHou
 // as if what is missing had gone on as it used to.
 func lost() []Rule {
 	var out []Rule
-	orders := func(of string, w window, expr string, labels ...string) {
-		all := map[string]string{"of": of, "window": string(w)}
-		for i := 0; i < len(labels); i += 2 {
-			all[labels[i]] = labels[i+1]
-		}
-		out = append(out, Rule{Record: lostOrders, Labels: all, Expr: fmt.Sprintf("clamp_min((%s) / %.6g, 0)", expr, hours[w])})
+	orders := func(of string, w window, expr string) {
+		out = append(out, Rule{Record: lostOrders, Labels: map[string]string{"of": of, "window": string(w)}, Expr: fmt.Sprintf("clamp_min((%s) / %.6g, 0)", expr, hours[w])})
 	}
 	var steps []string
 	for s := firstStage; s < lastStage; s++ {

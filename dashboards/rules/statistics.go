@@ -26,12 +26,7 @@ func statistics() []Rule {
 			Rule{Record: fmt.Sprintf("ecom:rate:now%s", w), Expr: fmt.Sprintf("%s / (%s > 0)", k, n)},
 			Rule{Record: fmt.Sprintf("ecom:rate:base%s", w), Expr: fmt.Sprintf("%s / (%s > 0)", k0, n0)},
 			Rule{Record: p, Expr: fmt.Sprintf("(%s + %s) / ((%s + %s) > 0)", k, k0, n, n0)},
-			// Of two proportions, with the pooled share.
-			Rule{
-				Record: fmt.Sprintf("ecom:rate:z%s", w),
-				Expr: fmt.Sprintf("(ecom:rate:base%[1]s - ecom:rate:now%[1]s) / (%[2]g * sqrt(%[3]s * (1 - %[3]s) * (1 / (%[4]s > 0) + 1 / (%[5]s > 0))) > 0)",
-					w, overdispersion, p, n, n0),
-			},
+			Rule{Record: fmt.Sprintf("ecom:rate:z%s", w), Expr: proportions(fmt.Sprintf("ecom:rate:base%[1]s - ecom:rate:now%[1]s", w), p, n, n0)},
 		)
 	}
 	for _, w := range growing {
@@ -53,11 +48,8 @@ func statistics() []Rule {
 		out = append(
 			out,
 			Rule{Record: fmt.Sprintf("ecom:payments:share%s", w), Expr: fmt.Sprintf("%s / (%s > 0)", f, n)},
-			Rule{
-				Record: fmt.Sprintf("ecom:payments:z%s", w), // above zero is a rise
-				Expr: fmt.Sprintf("(%[1]s / (%[2]s > 0) - %[3]s) / (%[4]g * sqrt(%[5]s * (1 - %[5]s) * (1 / (%[2]s > 0) + 1 / (ecom:payments:base30m > 0))) > 0)",
-					f, n, usualFailures, overdispersion, pooled),
-			},
+			// Above zero is a rise.
+			Rule{Record: fmt.Sprintf("ecom:payments:z%s", w), Expr: proportions(fmt.Sprintf("%s / (%s > 0) - %s", f, n, usualFailures), pooled, n, "ecom:payments:base30m")},
 		)
 	}
 	return append(out, Rule{Record: trackingShare, Expr: untracked()})
@@ -77,6 +69,11 @@ const (
 
 // paymentWindows: half an hour where five minutes have no sample.
 var paymentWindows = [...]window{"5m", halfHour}
+
+// proportions is the z of two shares that differ, with the pooled share.
+func proportions(difference, pooled, n, n0 string) string {
+	return fmt.Sprintf("(%[1]s) / (%[2]g * sqrt(%[3]s * (1 - %[3]s) * (1 / (%[4]s > 0) + 1 / (%[5]s > 0))) > 0)", difference, overdispersion, pooled, n, n0)
+}
 
 // poisson is the z of a count that should be mu, known from four slots.
 func poisson(mu, k string, dispersion float64) string {
