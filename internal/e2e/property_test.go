@@ -102,11 +102,12 @@ func randomWorld(rng *rand.Rand) []gen.Event {
 	defects.Late, defects.TooLate = 0, 0 // a small world ends before they come: see below
 	defects.Duplicate, defects.OutOfOrder, defects.Broken = 0.1, 0.2, 0.03
 	defects.Repeated = 0.1 // also hours and days after everything around them has left the state
+	start := time.Date(2026, 11, 1+rng.IntN(20), rng.IntN(24), 0, 0, 0, time.UTC)
 	g := gen.New(gen.Settings{
-		Seed: rng.Uint64(), Start: time.Date(2026, 11, 1+rng.IntN(20), rng.IntN(24), 0, 0, 0, time.UTC),
+		Seed: rng.Uint64(), Start: start,
 		Rate: 0.01, Duration: time.Duration(1+rng.IntN(8)) * time.Hour, Finish: true, FlatDay: true, KnownVisitors: 30, Defects: defects,
 	})
-	var events []gen.Event
+	events := []gen.Event{visit(rng, start)} // a small shop may have no other for hours
 	for e := (gen.Event{}); g.Next(&e); {
 		events = append(events, gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Time: e.Time})
 	}
@@ -117,7 +118,7 @@ func randomWorld(rng *rand.Rand) []gen.Event {
 			}
 		}
 		for range rng.IntN(12) { // others, so that time goes on
-			events = append(events, visit(rng, events[0].Time.Add(time.Duration(rng.Int64N(int64(90*time.Hour))))))
+			events = append(events, visit(rng, start.Add(time.Duration(rng.Int64N(int64(90*time.Hour))))))
 		}
 		slices.SortStableFunc(events, func(a, b gen.Event) int { return a.Time.Compare(b.Time) })
 	}
