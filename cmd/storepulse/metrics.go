@@ -60,9 +60,6 @@ Prometheus series and the ClickHouse view of each, its dashboards and alerts.`,
 // near proposes the metrics whose name, title or id has the word in it.
 func near(word string) string {
 	word = strings.ToLower(word)
-	if why := catalogue.Absent()[strings.ToUpper(word)]; why != "" {
-		return why
-	}
 	var names []string
 	for _, m := range catalogue.All() {
 		if strings.Contains(strings.ToLower(m.Name+" "+m.Title+" "+m.ID), word) {

@@ -67,14 +67,6 @@ func Find(key string) []*Metric {
 	return out
 }
 
-// Absent says which metrics of the core have no definition, and why.
-func Absent() map[string]string {
-	return map[string]string{
-		"FUL-01":           "shipments are no events of the two topics",
-		"SAL-05 COMPLETED": "order.completed is no event of the two topics: orders are placed, paid, cancelled and refunded",
-	}
-}
-
 // Settings are what the views take from the configuration.
 type Settings struct {
 	PayWindow time.Duration             // an order older than this is paid or is not going to be

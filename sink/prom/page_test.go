@@ -128,7 +128,4 @@ exact and follows corrections; the series are early and never go back.
 		}
 		fmt.Fprintf(b, "- shown on %s; alerts: %s\n", strings.Join(m.Dashboards, ", "), strings.TrimPrefix(strings.Join(m.Alerts, ", ")+"none"[min(4, 4*len(m.Alerts)):], ", "))
 	}
-	for id, why := range catalogue.Absent() {
-		fmt.Fprintf(b, "\nNot defined: %s, because %s.\n", id, why)
-	}
 }
