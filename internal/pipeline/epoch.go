@@ -58,7 +58,7 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 		return err
 	}
 	before := l.last
-	l.last, l.said = plan, false
+	l.last, l.doneSaid = plan, false
 	l.seq++
 
 	// 2. Transform: pure. A crash costs the CPU time; the re-run gives the same bytes.
@@ -79,7 +79,7 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 	// Prometheus; ClickHouse is exact.
 	l.deps.Publisher.Publish(l.id, l.out.Deltas)
 	l.deps.Metrics.epoch(l, plan, got, in, l.deps.Now().Sub(began))
-	l.wait.reset()
+	l.duelWait.reset()
 
 	// 5. Done is said by the next plan; this plan said it of the one before,
 	// whose offsets follow now. A crash before the commit only makes lag tools
@@ -123,7 +123,7 @@ func (l *Lane) writePlan(ctx context.Context, p *checkpoint.Plan) error {
 // sayDone writes a row of its own that says the last epoch is done, for a lane
 // that goes idle, drains or stops: nobody has to wait for it or repeat it.
 func (l *Lane) sayDone(ctx context.Context) error {
-	if l.said || l.last == nil {
+	if l.doneSaid || l.last == nil {
 		return nil
 	}
 	p := *l.last
@@ -132,7 +132,7 @@ func (l *Lane) sayDone(ctx context.Context) error {
 	if err := l.writePlan(ctx, &p); err != nil {
 		return err
 	}
-	l.said = true
+	l.doneSaid = true
 	l.seq++
 	return nil
 }

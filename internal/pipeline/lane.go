@@ -33,26 +33,26 @@ type Lane struct {
 	suspects transform.Suspects
 
 	// What a claim gives; term 0 means that the lane is not owned.
-	term    uint64
-	seq     uint64
-	state   Engine
-	pos     schemas.Positions
-	last    *checkpoint.Plan // plan in force, nil before the first epoch ever
-	counted outcome          // of last, to be said by the next row
-	said    bool             // a ledger row says that last is done
-	partial bool             // the recovery at work lacks input: what it gives again is not what was given
-	queries uint64
+	term     uint64
+	seq      uint64
+	state    Engine
+	pos      schemas.Positions
+	last     *checkpoint.Plan // plan in force, nil before the first epoch ever
+	counted  outcome          // of last, to be said by the next row
+	doneSaid bool             // a ledger row says that last is done
+	partial  bool             // the recovery at work lacks input: what it gives again is not what was given
+	queries  uint64
 
-	commit   func(ctx context.Context, lane uint32, p schemas.Positions) error
-	draining *atomic.Bool
-	drainTo  *schemas.Positions // the log's end when the drain began
-	leaving  func() bool        // whether the process stops, not only a generation of the group
-	snap     snapshotter
-	old      rebuilder
-	quiet    time.Duration // since the last epoch of a lane in which nothing is retained
-	wait     *backoff      // after a claim that may have fenced somebody
-	reach    *backoff      // after one that did not come so far: nobody duels
-	fenced   bool          // the last claim came so far
+	commit    func(ctx context.Context, lane uint32, p schemas.Positions) error
+	draining  *atomic.Bool
+	drainTo   *schemas.Positions // the log's end when the drain began
+	leaving   func() bool        // whether the process stops, not only a generation of the group
+	snap      snapshotter
+	rebuilds  rebuilder
+	quiet     time.Duration // since the last epoch of a lane in which nothing is retained
+	duelWait  *backoff      // after a claim that may have fenced somebody
+	reachWait *backoff      // after one that did not come so far: nobody duels
+	fenced    bool          // the last claim came so far
 }
 
 // outcome is what an epoch gave: rows per table and the balance per topic.
@@ -76,8 +76,8 @@ func NewLane(id uint32, cfg Config, src Source, deps Deps) *Lane {
 	return &Lane{
 		id: id, cfg: cfg, deps: deps, src: src, dec: deps.Decoder(), vocabulary: deps.Vocabulary.Hash(), log: deps.Log.With("lane", id),
 		batch: schemas.NewBatch(deps.Vocabulary), out: transform.NewOutput(deps.Vocabulary, deps.Register),
-		draining: new(atomic.Bool), leaving: func() bool { return true }, wait: newBackoff(cfg.ClaimBackoff, deps),
-		reach: newBackoff(cfg.RetryBackoff, deps),
+		draining: new(atomic.Bool), leaving: func() bool { return true }, duelWait: newBackoff(cfg.ClaimBackoff, deps),
+		reachWait: newBackoff(cfg.RetryBackoff, deps),
 	}
 }
 
@@ -108,11 +108,11 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 			l.log.Warn("epoch in hand abandoned, the next owner finishes it", "cause", err)
 			return nil
 		}
-		d := l.reach.next()
+		d := l.reachWait.next()
 		unreached++
 		if l.fenced {
-			d = l.wait.next()
-			l.reach.reset()
+			d = l.duelWait.next()
+			l.reachWait.reset()
 			unreached = 0
 		}
 		if unreached&(unreached-1) == 0 { // an outage is said once, then ever less often
@@ -159,7 +159,7 @@ func (l *Lane) own(ctx, work context.Context) error {
 	l.showGauges()
 	defer l.hideGauges()
 	for ctx.Err() == nil {
-		if l.old.due(l.deps.Now(), l.cfg.RebuildEvery) {
+		if l.rebuilds.due(l.deps.Now(), l.cfg.RebuildEvery) {
 			if err := l.rebuild(work); err != nil {
 				return err
 			}
@@ -211,87 +211,10 @@ func (l *Lane) next(ctx context.Context) (*ingest.Input, checkpoint.Kind, error)
 		case !expired:
 			return nil, 0, fmt.Errorf("fetch: %w", err)
 		}
-		if !draining && l.old.due(l.deps.Now(), l.cfg.RebuildEvery) {
+		if !draining && l.rebuilds.due(l.deps.Now(), l.cfg.RebuildEvery) {
 			return nil, checkpoint.KindRebuild, nil
 		}
 	}
-}
-
-// drained says whether the lane has taken all that a drain asks for: producers
-// may go on meanwhile.
-func (l *Lane) drained(ctx context.Context) bool {
-	if l.drainTo == nil {
-		_, end, err := l.src.Bounds(ctx)
-		if err != nil {
-			return false // it is asked again
-		}
-		l.drainTo = &end
-	}
-	for t, end := range l.drainTo {
-		if l.pos[t] < end {
-			return false
-		}
-	}
-	return true
-}
-
-// gap is the input of an epoch of kind gap: ranges that the log no longer has.
-func (l *Lane) gap(ctx context.Context) (*ingest.Input, error) {
-	start, _, err := l.src.Bounds(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the log's bounds: %w", err)
-	}
-	in := &ingest.Input{}
-	for t := range start {
-		in.Ranges[t] = schemas.Range{Start: l.pos[t], End: max(l.pos[t], start[t])}
-	}
-	if in.Ranges.Empty() {
-		return nil, fmt.Errorf("fetch below the log start, but the log starts at %v and the lane stands at %v", start, l.pos)
-	}
-	return in, nil
-}
-
-// Drain asks the lane to stop by itself once it has taken all that is in the
-// log, closing every session.
-func (l *Lane) Drain() { l.draining.Store(true) }
-
-// close ends a drained lane: a recorded epoch whose watermark closes every
-// session, then the done row.
-func (l *Lane) close(ctx context.Context) error {
-	if _, retained := l.state.Sessions(); retained > 0 && l.last != nil {
-		in := &ingest.Input{Ranges: emptyAt(l.pos)}
-		l.decode(in)
-		if err := l.epoch(ctx, in, checkpoint.KindPlan, max(l.state.Watermark(), l.state.CloseAllWatermark())); err != nil {
-			return err
-		}
-	}
-	if err := l.rebuildAll(ctx); err != nil {
-		return err
-	}
-	return l.stop(ctx)
-}
-
-// stopSnapshotRecords is how much a new owner may have to repeat after a
-// rebalance: reading and folding so many records again takes a fraction of a
-// second, while a snapshot of every lane of the worker, at the same moment,
-// would make those wait that only change their generation.
-const stopSnapshotRecords = 100_000
-
-// stop says that the last epoch is done, commits its offsets and saves the
-// state: always when the process stops, because another release or
-// configuration may come next, else if much would have to be repeated.
-func (l *Lane) stop(ctx context.Context) error {
-	if l.last == nil {
-		return nil
-	}
-	if l.snap.ref.Epoch < l.last.Epoch && (l.leaving() || l.snap.records > stopSnapshotRecords) {
-		l.snap.wait()
-		_ = l.saveSnapshot(ctx) // said and counted there; the next recovery is longer
-	}
-	if err := l.sayDone(ctx); err != nil {
-		return err
-	}
-	return l.commitOffsets(ctx, true)
 }
 
 func emptyAt(p schemas.Positions) (r schemas.Ranges) {

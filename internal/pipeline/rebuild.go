@@ -31,7 +31,7 @@ func (l *Lane) rebuild(ctx context.Context) error {
 	if l.last == nil || l.deps.Past == nil {
 		return nil
 	}
-	l.old.at, l.old.more = l.deps.Now(), false
+	l.rebuilds.at, l.rebuilds.more = l.deps.Now(), false
 	due, err := l.survey(ctx, l.last.Epoch+1)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -49,9 +49,9 @@ func (l *Lane) rebuild(ctx context.Context) error {
 	if err := l.epoch(ctx, in, checkpoint.KindRebuild, l.state.Watermark()); err != nil {
 		return err
 	}
-	l.old.more = l.old.did.More
-	l.deps.Metrics.rebuilt(l.old.did)
-	if n := l.old.did.Left; n > 0 {
+	l.rebuilds.more = l.rebuilds.did.More
+	l.deps.Metrics.rebuilt(l.rebuilds.did)
+	if n := l.rebuilds.did.Left; n > 0 {
 		l.log.Warn("sessions with late events are too large to be written anew and stay as they are", "epoch", l.last.Epoch, "left", n)
 	}
 	return nil
@@ -60,7 +60,7 @@ func (l *Lane) rebuild(ctx context.Context) error {
 // rebuildAll ends a drained lane: nothing more comes that could be held up.
 func (l *Lane) rebuildAll(ctx context.Context) error {
 	for {
-		if err := l.rebuild(ctx); err != nil || !l.old.more {
+		if err := l.rebuild(ctx); err != nil || !l.rebuilds.more {
 			return err
 		}
 	}
@@ -85,6 +85,6 @@ func (l *Lane) surveyAgain(ctx context.Context, p *checkpoint.Plan) error {
 
 // writeAnew is the transform of an epoch of kind rebuild.
 func (l *Lane) writeAnew(p *checkpoint.Plan) (err error) {
-	l.old.did, err = l.state.Rebuild(int(p.Transform), p.Epoch, l.out)
+	l.rebuilds.did, err = l.state.Rebuild(int(p.Transform), p.Epoch, l.out)
 	return err
 }

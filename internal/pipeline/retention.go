@@ -146,3 +146,19 @@ func (l *Lane) positions(ctx context.Context, table schemas.TableID, stamp schem
 	}
 	return there, nil
 }
+
+// gap is the input of an epoch of kind gap: ranges that the log no longer has.
+func (l *Lane) gap(ctx context.Context) (*ingest.Input, error) {
+	start, _, err := l.src.Bounds(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the log's bounds: %w", err)
+	}
+	in := &ingest.Input{}
+	for t := range start {
+		in.Ranges[t] = schemas.Range{Start: l.pos[t], End: max(l.pos[t], start[t])}
+	}
+	if in.Ranges.Empty() {
+		return nil, fmt.Errorf("fetch below the log start, but the log starts at %v and the lane stands at %v", start, l.pos)
+	}
+	return in, nil
+}
