@@ -39,7 +39,7 @@ build: ## bin/storepulse
 	$(GO) build -ldflags '-X main.version=$(VERSION)' -o bin/storepulse ./cmd/storepulse
 
 test: ## all tests that need no real Kafka (PKGS=./transform/...)
-	$(GO) test -json -timeout 10m -skip '$(ELSEWHERE)' $(PKGS) | $(GO) run ./internal/tools/testsum
+	$(GO) test -json -timeout 20m -skip '$(ELSEWHERE)' $(PKGS) | $(GO) run ./internal/tools/testsum
 
 test-race: ## the same under the race detector
 	$(GO) test -race -json -timeout 30m -skip '$(ELSEWHERE)' $(PKGS) | $(GO) run ./internal/tools/testsum

@@ -61,6 +61,9 @@ func TestBackfill(t *testing.T) {
 		before, after := thin(young), thin(old)
 		t.Logf("insufficient data without the weeks: %s", strings.Join(before, ", "))
 		t.Logf("insufficient data with them: %s", strings.Join(after, ", "))
+		if !old.has(t, `ecom:rate_n:inc30m{rate="cvr",dimension=""}`) {
+			t.Fatal("the newest samples of the weeks are stale by now: nothing was judged")
+		}
 		for _, id := range []string{"A-CVR-01", "A-CVR-02 visit_to_product_view", "A-ORD-01", "A-GMV-01", "A-TRF-01", "A-TRK-01"} {
 			if !slices.Contains(before, id) {
 				t.Errorf("%s can be judged without anything to compare with", id)
@@ -80,7 +83,7 @@ func (s *shop) fiveWeeks() (data string) {
 	t := s.t
 	t.Helper()
 	promtool := promtools(t, "promtool")
-	now := time.Now()
+	now := time.Now().UTC()
 	t.Logf("%d records of five weeks until %s", s.feedAll(newHistory(now).Next), now.UTC().Format(time.RFC3339))
 	s.drain()
 	// The newest sample is at the last whole five minutes, and five minutes long
@@ -277,7 +280,7 @@ func (p prometheusServer) last(t *testing.T, expr string) (time.Time, float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return time.UnixMilli(int64(math.Round(v[0].(float64) * 1000))), value
+	return time.UnixMilli(int64(math.Round(v[0].(float64) * 1000))).UTC(), value
 }
 
 // await waits until each of the expressions has data.

@@ -53,6 +53,7 @@ type shop struct {
 	t       *testing.T
 	cfg     config.Config
 	session time.Duration
+	lanes   int
 }
 
 // kafkas runs a scenario on the embedded broker, or on the real Kafka that
@@ -80,7 +81,7 @@ func kafkas(t *testing.T, scenario func(t *testing.T, addr string, session time.
 func newShop(t *testing.T, addr string, session time.Duration, lanes int) *shop {
 	t.Helper()
 	url := devtest.ClickHouse(t)
-	s := &shop{t: t, cfg: config.Default(), session: session}
+	s := &shop{t: t, cfg: config.Default(), session: session, lanes: lanes}
 	id := fmt.Sprintf("t%d", time.Now().UnixNano())
 	s.cfg.Kafka.Brokers = []string{addr}
 	s.cfg.Kafka.Group = "g-" + id

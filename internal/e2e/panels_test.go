@@ -54,7 +54,7 @@ func TestPanels(t *testing.T) {
 		fed := make(chan struct{})
 		go func() {
 			defer close(fed)
-			again.feed(ctx, gen.New(gen.Settings{Seed: 12, Start: began, Rate: 60, FlatDay: true, Defects: gen.RealisticDefects()}), produce.Pace{TimeLapse: 1})
+			again.feed(ctx, gen.New(gen.Settings{Seed: 12, Start: time.Now(), Rate: 60, FlatDay: true, Defects: gen.RealisticDefects()}), produce.Pace{TimeLapse: 1})
 		}()
 		defer func() { stop(); <-fed }()
 		prom.await(t, `sum(increase(ecom_orders_paid_total[5m])) > 500`, `sum(ecom_sessions_closed_total) > 10000`, `max(ecom_kafka_consumer_lag_seconds) < 10`, `sum(count_over_time(ecom:promo:factor[1m])) > 10`)

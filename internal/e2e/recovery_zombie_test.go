@@ -45,7 +45,7 @@ func TestAZombieWakes(t *testing.T) {
 		}
 
 		heir := s.startEnv(s.small(), "run")
-		s.wait("SELECT bitShiftRight(max(term), 32) FROM lanes WHERE lane = 0", fmt.Sprint(claim+1))
+		s.wait(fmt.Sprintf("SELECT bitShiftRight(max(term), 32) > %d FROM lanes WHERE lane = 0", claim), "1")
 		if strings.Contains(heir.log.String(), `msg="lane recovered" part=pipeline lane=0`) {
 			t.Error("the new owner did not wait for the insert under way")
 		}

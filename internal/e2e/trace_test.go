@@ -89,6 +89,8 @@ func TestTrace(t *testing.T) {
 		add(schemas.Clickstream, 61, click("e-60", visitor, 60)) // a session of its own
 		s.send(events)
 		worker := s.startWorker()
+		worker.await(t, "lane starts")
+		s.ask("SYSTEM STOP MERGES fact_sessions") // every version is looked at
 		s.wait("SELECT count() FROM fact_events", "2")
 		events = nil
 		add(schemas.Clickstream, 62, click("e-30", visitor, 30)) // joins the two
