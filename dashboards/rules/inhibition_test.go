@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
 )
 
 // TestRoutes: who gets what.
@@ -51,7 +53,7 @@ func startManager(t *testing.T) manager {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), tool(t, "prometheus-alertmanager"),
+	cmd := exec.CommandContext(t.Context(), devtest.Tool(t, "prometheus-alertmanager"),
 		"--config.file="+filepath.Join(dir, "alertmanager/alertmanager.yml"), "--storage.path="+t.TempDir(), "--web.listen-address="+addr, "--cluster.listen-address=")
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {

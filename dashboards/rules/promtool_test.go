@@ -10,28 +10,14 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
-)
 
-// tool finds a program of `make promtools`; CI has them.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs("../../build/promtools/bin/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing: run `make promtools`", name)
-		}
-		t.Skipf("%s is missing: run `make promtools`", name)
-	}
-	return path
-}
+	"github.com/storepulse/storepulse/internal/devmode/devtest"
+)
 
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
+	cmd := exec.CommandContext(t.Context(), devtest.Tool(t, name), args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out.String())

@@ -27,7 +27,7 @@ import (
 // before: with the numbers that the tables give. Another Prometheus, which only
 // scrapes the worker, says that it has too little to compare with.
 func TestBackfill(t *testing.T) {
-	prometheus := promtools(t, "prometheus")
+	prometheus := devtest.Tool(t, "prometheus")
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
 		s := newShop(t, addr, session, 2)
 		data := s.fiveWeeks()
@@ -82,7 +82,7 @@ func TestBackfill(t *testing.T) {
 func (s *shop) fiveWeeks() (data string) {
 	t := s.t
 	t.Helper()
-	promtool := promtools(t, "promtool")
+	promtool := devtest.Tool(t, "promtool")
 	now := time.Now().UTC()
 	t.Logf("%d records of five weeks until %s", s.feedAll(newHistory(now).Next), now.UTC().Format(time.RFC3339))
 	s.drain()

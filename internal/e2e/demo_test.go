@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -24,14 +25,17 @@ func TestDemo(t *testing.T) {
 		return out
 	}
 	demo()
-	count := func() string {
+	count := func() (n int) {
 		p := s.startPlain("sql", "SELECT count() FROM fact_events", "--data-dir", dir, "--format", "csv")
 		p.wait(t, time.Minute)
-		return p.log.tail(1)
+		if _, err := fmt.Sscan(p.log.tail(1), &n); err != nil {
+			t.Fatal(err)
+		}
+		return n
 	}
 	first := count()
 	out := demo()
-	if second := count(); first == second || len(second) < len(first) {
-		t.Errorf("facts: %s after the first run, %s after the second\n%s", first, second, out)
+	if second := count(); first == 0 || second <= first {
+		t.Errorf("facts: %d after the first run, %d after the second\n%s", first, second, out)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // fail. A worker counts them as they come, a real Prometheus compares, and
 // A-PAY-01 says what on-call must know.
 func TestOutagePages(t *testing.T) {
-	prometheus := promtools(t, "prometheus")
+	prometheus := devtest.Tool(t, "prometheus")
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
 		s := newShop(t, addr, session, 2)
 		data := s.fiveWeeks()

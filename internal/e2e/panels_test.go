@@ -30,7 +30,7 @@ import (
 // rules and the real engine. Every query of every panel and every expression of
 // every rule is run; one without data must have a reason.
 func TestPanels(t *testing.T) {
-	prometheus := promtools(t, "prometheus")
+	prometheus := devtest.Tool(t, "prometheus")
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
 		s := newShop(t, addr, session, 2)
 		data := s.fiveWeeks()
@@ -184,22 +184,6 @@ func labelled(labels map[string]string, names ...string) (text string) {
 		}
 	}
 	return text
-}
-
-// promtools finds a program of `make promtools`; CI has them.
-func promtools(t *testing.T, name string) string {
-	t.Helper()
-	bin, err := filepath.Abs("../../build/promtools/bin/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(bin); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing: run `make promtools`", name)
-		}
-		t.Skipf("%s is missing: run `make promtools`", name)
-	}
-	return bin
 }
 
 func freeAddr(t *testing.T) string {

@@ -49,6 +49,31 @@ func TestKafkaSuiteIsComplete(t *testing.T) {
 	}
 }
 
+// TestEyesSuiteIsComplete: a test of internal/e2e that needs a program of `make
+// promtools` runs in test-eyes, which has them, and not in `make test`.
+func TestEyesSuiteIsComplete(t *testing.T) {
+	listed := strings.Split(strings.Join(makeVariable(t, "EYES"), ""), "|")
+	found := 0
+	for _, s := range sources(t) {
+		if s.folder() != "internal/e2e" {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || !strings.HasPrefix(f.Name.Name, "Test") || !callsOf(f.Body, "devtest", "Tool") {
+				continue
+			}
+			found++
+			if !slices.Contains(listed, "^"+f.Name.Name+"$$") {
+				t.Errorf("%s: %s needs a program of `make promtools`: name it in EYES of the Makefile", s.at(f), f.Name.Name)
+			}
+		}
+	}
+	if found < 3 {
+		t.Fatalf("found %d tests that need programs; the rule would check nothing", found)
+	}
+}
+
 // makeVariable gives the words of a variable of the Makefile.
 func makeVariable(t *testing.T, name string) []string {
 	t.Helper()
@@ -71,6 +96,19 @@ func callsOwn(body *ast.BlockStmt, name string) bool {
 			if id, ok := call.Fun.(*ast.Ident); ok && id.Name == name {
 				found = true
 			}
+		}
+		return !found
+	})
+	return found
+}
+
+// callsOf says whether a call of a function of another package stands in the body.
+func callsOf(body *ast.BlockStmt, pkg, name string) bool {
+	found := false
+	ast.Inspect(body, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == name {
+			id, ok := s.X.(*ast.Ident)
+			found = found || ok && id.Name == pkg
 		}
 		return !found
 	})
