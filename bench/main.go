@@ -46,7 +46,7 @@ var stages = []struct {
 	{"size", sizeStage},
 }
 
-// byRequest are the stages that take minutes and are only run when they are named.
+// byRequest is the stage that takes minutes: it runs only when it is named.
 const byRequest = "size"
 
 func run(ctx context.Context, args []string) error {

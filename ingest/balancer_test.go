@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -27,7 +28,7 @@ func TestAssignLanes(t *testing.T) {
 			for range rng.IntN(3) { // some join
 				held[fmt.Sprintf("m%d", rng.IntN(1000))] = holding{}
 			}
-			for m := range held { // some leave
+			for _, m := range slices.Sorted(maps.Keys(held)) { // some leave
 				if rng.IntN(5) == 0 && len(held) > 1 {
 					delete(held, m)
 				}

@@ -25,27 +25,26 @@ import (
 
 func TestMain(m *testing.M) { devtest.Main(m) }
 
-// binary builds the program once a test run and gives its path.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "storepulse-e2e-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "storepulse")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/storepulse/storepulse/cmd/storepulse").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, out)
-	}
-	return path, nil
-})
+var built struct {
+	once sync.Once
+	path string
+	err  error
+}
 
+// program builds the program once a test run and gives its path.
 func program(t *testing.T) string {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
+	built.once.Do(func() {
+		built.path = filepath.Join(devtest.Dir(t), "storepulse")
+		out, err := exec.Command("go", "build", "-o", built.path, "github.com/storepulse/storepulse/cmd/storepulse").CombinedOutput()
+		if err != nil {
+			built.err = fmt.Errorf("build the program: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
-	return path
+	return built.path
 }
 
 // shop is one test's own Kafka topics, ClickHouse database and group.

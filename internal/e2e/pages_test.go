@@ -24,9 +24,9 @@ func TestOutagePages(t *testing.T) {
 		s.startEnv(append(s.env(), "STOREPULSE_HTTP_LISTEN="+listen), "run").await(t, "worker starts")
 		prom := startPrometheus(t, prometheus, data, listen)
 		prom.await(t, `sum(ecom_payment_attempts_total) >= 0`, `ecom:payments:base30m > 0`)
-		// A quarter of an hour passes quickly, so that somebody is about to pay; two
+		// A quarter of an hour passes quickly, so that somebody is about to pay; four
 		// minutes before now the outage begins.
-		outage, err := gen.ParseIncident("payment_outage,start=13m,length=1h")
+		outage, err := gen.ParseIncident("payment_outage,start=11m,length=1h")
 		if err != nil {
 			t.Fatal(err)
 		}

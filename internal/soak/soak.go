@@ -240,7 +240,8 @@ func (r *run) say(ctx context.Context) {
 		s := r.look(ctx)
 		r.mu.Lock()
 		r.mu.most.rss, r.mu.most.lag = max(r.mu.most.rss, s.rss), max(r.mu.most.lag, s.lag)
-		r.mu.most.oldest, r.mu.most.agreed, r.mu.most.imbalance = max(r.mu.most.oldest, s.oldest), max(r.mu.most.agreed, s.agreed), max(r.mu.most.imbalance, s.imbalance)
+		m := &r.mu.most
+		m.oldest, m.agreed, m.failed, m.imbalance = max(m.oldest, s.oldest), max(m.agreed, s.agreed), max(m.failed, s.failed), max(m.imbalance, s.imbalance)
 		r.mu.Unlock()
 		if n%5 != 0 {
 			continue

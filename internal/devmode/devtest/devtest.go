@@ -78,17 +78,36 @@ func ClickHouse(t testing.TB) string {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil && shared.failure == nil {
-		dir, err := os.MkdirTemp("", "storepulse-clickhouse-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		shared.dir = dir
-		shared.server, shared.failure = start(dir)
+		shared.server, shared.failure = start(folder(t))
 	}
 	if shared.failure != nil {
 		missing(t, shared.failure)
 	}
 	return shared.server.URL()
+}
+
+// Dir is a folder that all tests of the binary share; it goes when they are over.
+func Dir(t testing.TB) string {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	return folder(t)
+}
+
+// folder is Dir under the lock.
+func folder(t testing.TB) string {
+	t.Helper()
+	if !shared.main {
+		t.Fatal("BUG: the test package needs func TestMain(m *testing.M) { devtest.Main(m) }")
+	}
+	if shared.dir == "" {
+		dir, err := os.MkdirTemp("", "storepulse-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared.dir = dir
+	}
+	return shared.dir
 }
 
 // StartClickHouse starts an engine of the test's own over dir, for tests that
