@@ -66,22 +66,6 @@ const (
 // StageNames are the label values of stage, StageNone excluded by its users.
 var StageNames = [NumStages]string{"none", "visit", "product_view", "add_to_cart", "checkout_start", "order_submit", "pay"}
 
-// Stage is the funnel stage that the event's own occurrence reaches. The two
-// last stages come from the orders topic by way of a link, never from here.
-func (k Kind) Stage() Stage {
-	switch k {
-	case KindViewItem:
-		return StageProductView
-	case KindAddToCart:
-		return StageAddToCart
-	case KindBeginCheckout:
-		return StageCheckoutStart
-	case KindPageView:
-		return StageVisit
-	}
-	return StageNone
-}
-
 // Platform of the client.
 type Platform uint8
 
@@ -106,7 +90,6 @@ const (
 	DeviceMobile
 	DevicePC
 	DeviceOther
-	NumDeviceClasses
 )
 
 var DeviceClassNames = []string{"unknown", "mobile", "pc", "other"}

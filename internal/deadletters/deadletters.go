@@ -18,7 +18,7 @@
 //  3. Whatever is sent twice all the same (an insert or a produce request that
 //     was still under way when the look-up was made, two operators at once) is
 //     a copy with the same key: it comes to the same lane, which drops copies by
-//     (source, id) however late they are (docs/design.md, section 3).
+//     (source, id) however late they are (docs/design.md, section 4).
 //
 // Hence the key. A record that had none would go to any partition, and two
 // copies to two lanes that know nothing of each other: it is given the key that
