@@ -46,8 +46,7 @@ func (l *letterFlags) filter(cfg config.Config) (f deadletters.Filter, err error
 		}
 	}
 	f = deadletters.Filter{Reasons: l.reasons, Field: l.field, Lane: l.lane, Limit: l.limit}
-	topics := topicNames(cfg)
-	for t, name := range topics {
+	for t, name := range cfg.Kafka.Topics.Names() {
 		if l.topic == name || l.topic == schemas.Topic(t).String() {
 			f.Topic = name
 		}
@@ -76,10 +75,6 @@ func timeFlag(name, text string) (time.Time, error) {
 		return time.Now().Add(-d), nil
 	}
 	return time.Time{}, &usageError{fmt.Errorf("--%s: want a time such as 2026-11-10, 2026-11-10T12:00:00Z or 24h for so long ago (got %q)", name, text)}
-}
-
-func topicNames(cfg config.Config) [schemas.NumTopics]string {
-	return [schemas.NumTopics]string{schemas.Clickstream: cfg.Kafka.Topics.Clickstream, schemas.OrdersTopic: cfg.Kafka.Topics.Orders}
 }
 
 // audited runs f with the configuration and its store, whose tables must be there.

@@ -34,7 +34,8 @@ func newDevKafka(s *shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			opts.Topics = []string{cfg.Kafka.Topics.Clickstream, cfg.Kafka.Topics.Orders}
+			topics := cfg.Kafka.Topics.Names()
+			opts.Topics = topics[:]
 			k, err := devmode.StartKafka(opts)
 			if err != nil {
 				return err

@@ -125,6 +125,6 @@ func newWriter(cfg config.Config) (*produce.Writer, error) {
 	}
 	return produce.NewWriter(produce.Config{
 		Brokers: cfg.Kafka.Brokers, Transport: transport,
-		Topics: [2]string{cfg.Kafka.Topics.Clickstream, cfg.Kafka.Topics.Orders},
+		Topics: cfg.Kafka.Topics.Names(),
 	}), nil
 }

@@ -32,8 +32,9 @@ func startLocal(ctx context.Context, progress io.Writer, dataDir string, partiti
 	if l.clickhouse, err = startClickHouse(ctx, progress, dataDir, log); err != nil {
 		return nil, err
 	}
+	topics := cfg.Kafka.Topics.Names()
 	l.kafka, err = devmode.StartKafka(devmode.KafkaOptions{
-		DataDir: filepath.Join(dataDir, "kafka"), Partitions: partitions, Topics: []string{cfg.Kafka.Topics.Clickstream, cfg.Kafka.Topics.Orders},
+		DataDir: filepath.Join(dataDir, "kafka"), Partitions: partitions, Topics: topics[:],
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.clickhouse.Stop())
