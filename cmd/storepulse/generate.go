@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/produce"
@@ -109,22 +107,4 @@ func generateKafka(ctx context.Context, s *shared, cfg config.Config, set gen.Se
 	tell(s.err, g.Unfinished())
 	fmt.Fprintf(s.err, "%d events written\n", w.Counts().Total())
 	return err
-}
-
-func tell(w io.Writer, lines []string) {
-	for _, line := range lines {
-		fmt.Fprintln(w, line)
-	}
-}
-
-// newWriter connects a producer as the configuration says for Kafka.
-func newWriter(cfg config.Config) (*produce.Writer, error) {
-	transport, err := ingest.NewTransport(cfg.Kafka)
-	if err != nil {
-		return nil, err
-	}
-	return produce.NewWriter(produce.Config{
-		Brokers: cfg.Kafka.Brokers, Transport: transport,
-		Topics: cfg.Kafka.Topics.Names(),
-	}), nil
 }

@@ -10,14 +10,12 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/storepulse/storepulse/dashboards/counted"
 	"github.com/storepulse/storepulse/internal/backfill"
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/internal/config"
-	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/progress"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
@@ -71,7 +69,7 @@ weeks", has the whole procedure.`,
 	return cmd
 }
 
-func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time) (err error) {
+func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time) error {
 	cfg, err := s.config()
 	if err != nil {
 		return err
@@ -80,20 +78,16 @@ func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time)
 	if err != nil {
 		return err
 	}
+	return withStore(ctx, s, cfg, "", func(cfg config.Config, client *clickhouse.Client) error {
+		return f.fill(ctx, s, cfg, client, from, until)
+	})
+}
+
+// fill computes from the facts, as far as they are complete.
+func (f backfillFlags) fill(ctx context.Context, s *shared, cfg config.Config, client *clickhouse.Client, from, until time.Time) error {
 	voc, err := cfg.Vocabulary()
 	if err != nil {
 		return err
-	}
-	client, err := clickhouse.New(cfg.ClickHouse(), obs.NewLogger(s.err, cfg.Log), prometheus.NewRegistry())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.Close() }()
-	if err := client.Ping(ctx); err != nil {
-		return err
-	}
-	if err := client.CheckSchema(ctx); err != nil {
-		return fmt.Errorf("%w (`storepulse migrate` brings the tables up to date)", err)
 	}
 	complete, lane, err := completeUntil(ctx, checkpoint.NewStore(client, cfg.Pipeline.ID))
 	switch {

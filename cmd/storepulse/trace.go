@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +46,7 @@ as Kafka has it, personal data included.`,
 			if asked != 1 {
 				return &usageError{errors.New("trace: want one of --event, --order, --visitor and --position")}
 			}
-			return audited(cmd, s, f.dataDir, func(cfg config.Config, c *clickhouse.Client) error { return traced(cmd, s, cfg, c, f) })
+			return runTrace(cmd.Context(), s, f)
 		},
 	}
 	fl := cmd.Flags()
@@ -63,57 +65,72 @@ as Kafka has it, personal data included.`,
 	return cmd
 }
 
-// traced looks and prints; not found is a failure.
-func traced(cmd *cobra.Command, s *shared, cfg config.Config, c *clickhouse.Client, f traceFlags) error {
+func runTrace(ctx context.Context, s *shared, f traceFlags) error {
+	cfg, err := s.config()
+	if err != nil {
+		return err
+	}
+	if _, ok := cfg.Tenants[f.tenant]; f.tenant != "" && !ok {
+		return &usageError{fmt.Errorf("--tenant: %q is not configured", f.tenant)}
+	}
 	voc, err := cfg.Vocabulary()
 	if err != nil {
 		return err
 	}
-	t := &trace.Tracer{Store: c, Vocabulary: voc, Limit: f.limit}
+	t := &trace.Tracer{Vocabulary: voc, Limit: f.limit}
 	if t.From, err = timeFlag("from", f.from); err != nil {
 		return err
 	}
 	if t.To, err = timeFlag("to", f.to); err != nil {
 		return err
 	}
-	if _, ok := cfg.Tenants[f.tenant]; f.tenant != "" && !ok {
-		return &usageError{fmt.Errorf("--tenant: %q is not configured", f.tenant)}
+	var at records.Position
+	if f.position != "" {
+		if at, err = records.ParsePosition(f.position, voc.Topics); err != nil {
+			return &usageError{err}
+		}
 	}
-	if f.record {
-		r, err := records.NewReader(cfg.Source(), obs.NewLogger(s.err, cfg.Log))
+	return withStore(ctx, s, cfg, f.dataDir, func(cfg config.Config, c *clickhouse.Client) error {
+		t.Store = c
+		if f.record {
+			r, err := records.NewReader(cfg.Source(), obs.NewLogger(s.err, cfg.Log))
+			if err != nil {
+				return err
+			}
+			defer func() { _ = r.Close() }()
+			t.Kafka = r
+		}
+		report, err := f.ask(ctx, t, at)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = r.Close() }()
-		t.Kafka = r
-	}
-	var report *trace.Report
-	switch ctx := cmd.Context(); {
+		return f.print(s.out, report)
+	})
+}
+
+func (f traceFlags) ask(ctx context.Context, t *trace.Tracer, at records.Position) (*trace.Report, error) {
+	switch {
 	case f.event != "":
-		report, err = t.Event(ctx, f.event, f.source)
+		return t.Event(ctx, f.event, f.source)
 	case f.order != "":
-		report, err = t.Orders(ctx, f.order, f.tenant)
+		return t.Orders(ctx, f.order, f.tenant)
 	case f.visitor != "":
-		report, err = t.Visitors(ctx, f.visitor, f.tenant)
-	default:
-		p, perr := records.ParsePosition(f.position, voc.Topics)
-		if perr != nil {
-			return &usageError{perr}
-		}
-		report, err = t.Position(ctx, p)
+		return t.Visitors(ctx, f.visitor, f.tenant)
 	}
-	if err != nil {
-		return err
-	}
+	return t.Position(ctx, at)
+}
+
+// print shows what was found; nothing is a failure.
+func (f traceFlags) print(w io.Writer, r *trace.Report) (err error) {
 	if f.json {
-		enc := json.NewEncoder(s.out)
+		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
-		err = enc.Encode(report)
+		err = enc.Encode(r)
 	} else {
-		err = report.Print(s.out)
+		err = r.Print(w)
 	}
-	if err == nil && !report.Found() {
-		return errFailed
+	if err == nil && !r.Found() {
+		err = errFailed
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/progress"
 	"github.com/storepulse/storepulse/internal/verify"
@@ -85,20 +87,14 @@ func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
 		defer detach()
 		f.noKafka = f.noKafka || !kafka
 	}
-	log := obs.NewLogger(s.err, cfg.Log)
-	client, err := clickhouse.New(cfg.ClickHouse(), log, prometheus.NewRegistry())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.Close() }()
-	if err := client.Ping(ctx); err != nil {
-		return err
-	}
-	if err := client.CheckSchema(ctx); err != nil {
-		return fmt.Errorf("%w (`storepulse migrate` brings the tables up to date)", err)
-	}
+	return withStore(ctx, s, cfg, "", func(cfg config.Config, client *clickhouse.Client) error {
+		return f.compare(ctx, s, cfg, client, opt)
+	})
+}
+
+func (f verifyFlags) compare(ctx context.Context, s *shared, cfg config.Config, client *clickhouse.Client, opt verify.Options) error {
 	if !f.noKafka {
-		kafka, err := ingest.New(cfg.Source(), log, prometheus.NewRegistry())
+		kafka, err := ingest.New(cfg.Source(), obs.NewLogger(s.err, cfg.Log), prometheus.NewRegistry())
 		if err != nil {
 			return err
 		}
@@ -122,12 +118,16 @@ func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
 	}
+	return f.print(s.out, r)
+}
+
+func (f verifyFlags) print(w io.Writer, r *verify.Report) (err error) {
 	if f.json {
-		enc := json.NewEncoder(s.out)
+		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		err = enc.Encode(r)
 	} else {
-		err = r.Print(s.out)
+		err = r.Print(w)
 	}
 	if err == nil && !r.Agrees() {
 		err = errFailed
