@@ -22,7 +22,8 @@ import (
 type letterFlags struct {
 	reasons                []string
 	topic, field, from, to string
-	lane, limit            int
+	lanes                  lanes
+	limit                  int
 }
 
 func (l *letterFlags) add(cmd *cobra.Command, limit int, limited string) {
@@ -30,9 +31,9 @@ func (l *letterFlags) add(cmd *cobra.Command, limit int, limited string) {
 	f.StringArrayVar(&l.reasons, "reason", nil, "only this reason; may be repeated")
 	f.StringVar(&l.topic, "topic", "", "only this topic: clickstream, orders or its name in Kafka")
 	f.StringVar(&l.field, "field", "", "only this field, such as items[0].price")
-	f.StringVar(&l.from, "from", "", "received at or after this time (2026-11-10, 2026-11-10T12:00:00Z, or 24h for so long ago)")
+	f.StringVar(&l.from, "from", "", "received at or after this time: "+timeForms)
 	f.StringVar(&l.to, "to", "", "received before this time")
-	f.IntVar(&l.lane, "lane", -1, "only this lane")
+	laneFlag(f, &l.lanes)
 	f.IntVar(&l.limit, "limit", limit, limited)
 }
 
@@ -42,7 +43,7 @@ func (l *letterFlags) filter(cfg config.Config) (f deadletters.Filter, err error
 			return f, &usageError{fmt.Errorf("--reason: want one of %s (got %q)", strings.Join(schemas.ReasonNames[1:], ", "), r)}
 		}
 	}
-	f = deadletters.Filter{Reasons: l.reasons, Field: l.field, Lane: l.lane, Limit: l.limit}
+	f = deadletters.Filter{Reasons: l.reasons, Field: l.field, Lanes: l.lanes, Limit: l.limit}
 	for t, name := range cfg.Kafka.Topics.Names() {
 		if l.topic == name || l.topic == schemas.Topic(t).String() {
 			f.Topic = name
@@ -51,10 +52,11 @@ func (l *letterFlags) filter(cfg config.Config) (f deadletters.Filter, err error
 	if l.topic != "" && f.Topic == "" {
 		return f, &usageError{fmt.Errorf("--topic: want clickstream or orders (got %q)", l.topic)}
 	}
-	if f.From, err = timeFlag("from", l.from); err != nil {
+	now := time.Now()
+	if f.From, err = timeFlag("from", l.from, now); err != nil {
 		return f, err
 	}
-	f.To, err = timeFlag("to", l.to)
+	f.To, err = timeFlag("to", l.to, now)
 	return f, err
 }
 
@@ -99,7 +101,7 @@ func newLettersList(s *shared) *cobra.Command {
 	flags.add(cmd, 100, "at most so many lines (0 = all)")
 	cmd.Flags().BoolVar(&each, "each", false, "one line for each letter")
 	cmd.Flags().BoolVar(&replayed, "replayed", false, "one line for each letter that was replayed")
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(cmd.Flags(), &dataDir)
 	return cmd
 }
 
@@ -191,6 +193,6 @@ func newLettersShow(s *shared) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(cmd.Flags(), &dataDir)
 	return cmd
 }

@@ -47,22 +47,22 @@ func newLettersExport(s *shared) *cobra.Command {
 		},
 	}
 	flags.add(cmd, 0, "at most so many letters (0 = all)")
-	cmd.Flags().StringVar(&file, "out", "", "write to this file, not to standard output")
+	outputFlag(cmd.Flags(), &file)
 	cmd.Flags().BoolVar(&headers, "headers", false, "add the headers of records that Kafka still has")
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(cmd.Flags(), &dataDir)
 	return cmd
 }
 
 // exportLetters writes to a file that only its owner may read: letters hold
 // what customers sent.
 func exportLetters(ctx context.Context, s *shared, c *clickhouse.Client, k deadletters.Kafka, f deadletters.Filter, file string) error {
-	if file == "" {
+	if file == "-" {
 		_, err := deadletters.Export(ctx, c, k, f, s.out)
 		return err
 	}
 	out, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("--out: %w", err)
+		return fmt.Errorf("--output: %w", err)
 	}
 	n, err := deadletters.Export(ctx, c, k, f, out)
 	if err := errors.Join(err, out.Close()); err != nil {

@@ -38,11 +38,12 @@ traffic. The same seed and settings give the same bytes.
 			if err != nil {
 				return err
 			}
-			set.Start = time.Now().Truncate(time.Second)
-			if start != "" {
-				if set.Start, err = time.Parse(time.RFC3339, start); err != nil {
-					return &usageError{fmt.Errorf("--start: want a time such as 2026-11-01T00:00:00+08:00: %w", err)}
-				}
+			now := time.Now().Truncate(time.Second)
+			if set.Start, err = timeFlag("start", start, now); err != nil {
+				return err
+			}
+			if set.Start.IsZero() {
+				set.Start = now
 			}
 			if !perfect {
 				set.Defects = gen.RealisticDefects()
@@ -60,7 +61,7 @@ traffic. The same seed and settings give the same bytes.
 	f := cmd.Flags()
 	f.Uint64Var(&set.Seed, "seed", 1, "seed of the simulation")
 	f.Float64Var(&set.Rate, "rate", 100, "events per second of simulated time, averaged over a day")
-	f.StringVar(&start, "start", "", "simulated start, RFC 3339 (default now)")
+	f.StringVar(&start, "start", "", "simulated start: "+timeForms+" (default now)")
 	f.DurationVar(&set.Duration, "duration", 0, "simulated time to generate (0 = no end)")
 	f.Int64Var(&set.MaxEvents, "events", 0, "stop after so many records (0 = no end)")
 	f.BoolVar(&perfect, "perfect", false, "no duplicates, no late and no broken events")

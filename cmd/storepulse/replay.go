@@ -78,7 +78,7 @@ A fix file mends records first; it never changes an id:
 	f.BoolVar(&flags.dry, "dry-run", false, "show what would be sent, and send nothing")
 	f.BoolVar(&flags.yes, "yes", false, "do not ask")
 	f.Float64Var(&flags.rate, "rate", 200, "events per second (0 = as fast as it goes)")
-	f.StringVar(&flags.dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(f, &flags.dataDir)
 	return cmd
 }
 

@@ -29,10 +29,10 @@ func newRules(s *shared) *cobra.Command {
 
 // backfillFlags are the command line of rules backfill.
 type backfillFlags struct {
-	from, until string
-	weeks       int
-	output      string
-	dryRun      bool
+	from, to string
+	weeks    int
+	output   string
+	dryRun   bool
 }
 
 func newRulesBackfill(s *shared) *cobra.Command {
@@ -46,7 +46,7 @@ blocks of it, so that alerts can compare with weeks in which no Prometheus ran.
 The configured promotions of those weeks are written too, because baselines
 leave them out. It only reads, and may run while workers write.
 
-Samples end where the facts are complete, or at --until: give it the first
+Samples end where the facts are complete, or at --to: give it the first
 sample of a Prometheus that runs already. docs/operations.md, "The first four
 weeks", has the whole procedure.`,
 		Example: `  storepulse rules backfill --dry-run
@@ -61,10 +61,10 @@ weeks", has the whole procedure.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.from, "from", "", "first sample (RFC 3339, or a date in UTC)")
-	fl.StringVar(&f.until, "until", "", "last sample; without it, now or as far as the facts are complete")
-	fl.IntVar(&f.weeks, "weeks", 4, "so many weeks before --until; a fifth lets the trend of GMV see four whole weeks")
-	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for standard output")
+	fl.StringVar(&f.from, "from", "", "first sample: "+timeForms)
+	fl.StringVar(&f.to, "to", "", "last sample; without it, now or as far as the facts are complete")
+	fl.IntVar(&f.weeks, "weeks", 4, "this many weeks before --to; a fifth lets the trend of GMV see four whole weeks")
+	outputFlag(fl, &f.output)
 	fl.BoolVar(&f.dryRun, "dry-run", false, "compute and count, write nothing")
 	return cmd
 }
@@ -95,7 +95,7 @@ func (f backfillFlags) fill(ctx context.Context, s *shared, cfg config.Config, c
 		return err
 	case complete.IsZero():
 		return errors.New("the ledger is empty: no worker has written facts into this database yet (is sink.clickhouse.database the right one?)")
-	case f.until == "" && complete.Before(until):
+	case f.to == "" && complete.Before(until):
 		until = complete
 	case complete.Before(until):
 		fmt.Fprintf(s.err, "the facts are complete until %s only (lane %d): later samples may be too low\n", complete.Format(time.RFC3339), lane)
@@ -124,17 +124,17 @@ func (f backfillFlags) fill(ctx context.Context, s *shared, cfg config.Config, c
 
 // times reads the range; a zero from is that of --weeks.
 func (f backfillFlags) times(now time.Time) (from, until time.Time, err error) {
-	if from, err = parseTime("--from", f.from); err != nil {
+	if from, err = timeFlag("from", f.from, now); err != nil {
 		return from, until, err
 	}
-	if until, err = parseTime("--until", f.until); err != nil {
+	if until, err = timeFlag("to", f.to, now); err != nil {
 		return from, until, err
 	}
 	switch {
 	case until.IsZero():
 		until = now
 	case until.After(now):
-		return from, until, &usageError{fmt.Errorf("--until %s is in the future: Prometheus would refuse all samples before it", f.until)}
+		return from, until, &usageError{fmt.Errorf("--to %s is in the future: Prometheus would refuse all samples before it", f.to)}
 	}
 	if f.weeks < 1 || f.weeks > 6 {
 		return from, until, &usageError{fmt.Errorf("--weeks: want 1 to 6, Prometheus keeps 45 days (got %d)", f.weeks)}

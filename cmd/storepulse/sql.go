@@ -54,7 +54,7 @@ embedded one of a demo, whether that is running or not. Without --data-dir and
 			return ask(cmd.Context(), s, cfg, args[0], ch)
 		},
 	}
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(cmd.Flags(), &dataDir)
 	cmd.Flags().StringVar(&format, "format", "table", fmt.Sprintf("output: %s", strings.Join(slices.Sorted(maps.Keys(sqlFormats)), ", ")))
 	return cmd
 }

@@ -35,7 +35,7 @@ agree over the last 1,000 epochs of each. verify compares everything.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(cmd.Flags(), &dataDir)
 	return cmd
 }
 

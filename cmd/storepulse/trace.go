@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,12 +57,12 @@ as Kafka has it, personal data included.`,
 	fl.StringVar(&f.visitor, "visitor", "", "anonymous_id of a visitor, or the UUID")
 	fl.StringVar(&f.position, "position", "", "place of a record: topic/partition/offset")
 	fl.StringVar(&f.tenant, "tenant", "", "only this shop")
-	fl.StringVar(&f.from, "from", "", "first day to look at (2026-11-10, or 48h for so long ago); default: all")
+	fl.StringVar(&f.from, "from", "", "first day to look at: "+timeForms)
 	fl.StringVar(&f.to, "to", "", "last day to look at")
 	fl.BoolVar(&f.record, "record", false, "also show the record as Kafka has it")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.IntVar(&f.limit, "limit", 1000, "at most so many events of a visitor (0 = all)")
-	fl.StringVar(&f.dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(fl, &f.dataDir)
 	return cmd
 }
 
@@ -78,10 +79,11 @@ func runTrace(ctx context.Context, s *shared, f traceFlags) error {
 		return err
 	}
 	t := &trace.Tracer{Vocabulary: voc, Limit: f.limit}
-	if t.From, err = timeFlag("from", f.from); err != nil {
+	now := time.Now()
+	if t.From, err = timeFlag("from", f.from, now); err != nil {
 		return err
 	}
-	if t.To, err = timeFlag("to", f.to); err != nil {
+	if t.To, err = timeFlag("to", f.to, now); err != nil {
 		return err
 	}
 	var at records.Position

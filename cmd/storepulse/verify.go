@@ -24,7 +24,7 @@ import (
 // verifyFlags are the command line of verify.
 type verifyFlags struct {
 	from, to string
-	lanes    []uint
+	lanes    lanes
 	records  bool
 	noKafka  bool
 	json     bool
@@ -50,13 +50,13 @@ they are still there, and compares the checksum of every epoch.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runVerify(cmd.Context(), s, f) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.from, "from", "", "only epochs planned at or after this time (RFC 3339, or a date in UTC)")
+	fl.StringVar(&f.from, "from", "", "only epochs planned at or after this time: "+timeForms)
 	fl.StringVar(&f.to, "to", "", "only epochs planned before this time")
-	fl.UintSliceVar(&f.lanes, "lane", nil, "only this lane; may be given several times")
+	laneFlag(fl, &f.lanes)
 	fl.BoolVar(&f.records, "records", false, "read the records from Kafka again and compare checksums")
 	fl.BoolVar(&f.noKafka, "no-kafka", false, "compare ledger and tables only")
 	fl.BoolVar(&f.json, "json", false, "write the report as JSON")
-	fl.StringVar(&f.dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(fl, &f.dataDir)
 	return cmd
 }
 
@@ -66,19 +66,17 @@ func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
 		return err
 	}
 	opt := cfg.Verify()
-	if opt.From, err = parseTime("--from", f.from); err != nil {
+	now := time.Now()
+	if opt.From, err = timeFlag("from", f.from, now); err != nil {
 		return err
 	}
-	if opt.To, err = parseTime("--to", f.to); err != nil {
+	if opt.To, err = timeFlag("to", f.to, now); err != nil {
 		return err
 	}
 	if f.records && f.noKafka {
 		return &usageError{errors.New("--records reads Kafka: leave --no-kafka out")}
 	}
-	opt.Records = f.records
-	for _, l := range f.lanes {
-		opt.Lanes = append(opt.Lanes, uint32(l))
-	}
+	opt.Records, opt.Lanes = f.records, f.lanes
 	if f.dataDir != "" {
 		detach, kafka, err := attachForVerify(ctx, s.err, f, &cfg)
 		if err != nil {
@@ -133,17 +131,4 @@ func (f verifyFlags) print(w io.Writer, r *verify.Report) (err error) {
 		err = errFailed
 	}
 	return err
-}
-
-// parseTime reads a time or a date.
-func parseTime(flag, v string) (time.Time, error) {
-	if v == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, v); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, &usageError{fmt.Errorf("%s: want a time as 2026-11-10T18:00:00Z or a date as 2026-11-10 (got %q)", flag, v)}
 }
