@@ -27,7 +27,7 @@ func TestHealthcheck(t *testing.T) {
 	waits = errors.New("not a member of the consumer group yet")
 	check(1, "storepulse: not ready: not a member of the consumer group yet")
 	check(2, "--user and --password-file go together", "--user", "probe")
-	check(1, "read the password", "--user", "probe", "--password-file", "missing")
+	check(1, "--password-file", "--user", "probe", "--password-file", "missing")
 	worker.Close()
 	check(1, "connection refused")
 }
