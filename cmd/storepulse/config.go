@@ -7,8 +7,7 @@ import (
 )
 
 func newConfig(s *shared) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Check or show the configuration", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(&cobra.Command{
+	return group("config", "Check or show the configuration", &cobra.Command{
 		Use:   "check",
 		Short: "Report every fault of the configuration and exit",
 		Args:  cobra.NoArgs,
@@ -35,5 +34,4 @@ func newConfig(s *shared) *cobra.Command {
 			return cfg.Dump(s.out)
 		},
 	})
-	return cmd
 }

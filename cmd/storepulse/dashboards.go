@@ -16,9 +16,7 @@ import (
 )
 
 func newDashboards(s *shared) *cobra.Command {
-	cmd := &cobra.Command{Use: "dashboards", Short: "Grafana's dashboards, Prometheus' rules and alerts, Alertmanager's configuration"}
-	cmd.AddCommand(newDashboardsGenerate(s), newDashboardsPush(s))
-	return cmd
+	return group("dashboards", "Grafana's dashboards, Prometheus' rules and alerts, Alertmanager's configuration", newDashboardsGenerate(s), newDashboardsPush(s))
 }
 
 func newDashboardsGenerate(s *shared) *cobra.Command {

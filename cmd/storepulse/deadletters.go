@@ -44,6 +44,9 @@ func (l *letterFlags) filter(cfg config.Config) (f deadletters.Filter, err error
 		}
 	}
 	f = deadletters.Filter{Reasons: l.reasons, Field: l.field, Lanes: l.lanes, Limit: l.limit}
+	if err := notNegative("limit", l.limit); err != nil {
+		return f, err
+	}
 	for t, name := range cfg.Kafka.Topics.Names() {
 		if l.topic == name || l.topic == schemas.Topic(t).String() {
 			f.Topic = name
@@ -61,14 +64,8 @@ func (l *letterFlags) filter(cfg config.Config) (f deadletters.Filter, err error
 }
 
 func newDeadLetters(s *shared) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "deadletters",
-		Short: "List, show, export and replay records that were set aside",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newLettersList(s), newLettersShow(s), newLettersExport(s), newLettersReplay(s))
-	return cmd
+	return group("deadletters", "List, show, export and replay records that were set aside",
+		newLettersList(s), newLettersShow(s), newLettersExport(s), newLettersReplay(s))
 }
 
 func newLettersList(s *shared) *cobra.Command {

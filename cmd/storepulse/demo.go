@@ -57,8 +57,19 @@ watched as it happens starts after 12h.`,
 			if (f.importFile == "") != (f.mapping == "") {
 				return &usageError{errors.New("--import and --mapping go together")}
 			}
-			if f.importFile != "" && len(f.incidents) > 0 {
-				return &usageError{errors.New("--incident needs shoppers, and --import takes their place")}
+			for _, name := range []string{"incident", "duration", "rate", "time-lapse", "seed"} {
+				if f.importFile != "" && cmd.Flags().Changed(name) {
+					return &usageError{fmt.Errorf("--%s needs shoppers, and --import takes their place", name)}
+				}
+			}
+			if f.timeLapse <= 0 {
+				return &usageError{fmt.Errorf("--time-lapse: must be above 0 (got %g)", f.timeLapse)}
+			}
+			if f.partitions < 1 {
+				return &usageError{fmt.Errorf("--partitions: must be at least 1 (got %d)", f.partitions)}
+			}
+			if err := notNegative("duration", f.duration); err != nil {
+				return err
 			}
 			return runDemo(cmd.Context(), s, f)
 		},

@@ -60,3 +60,10 @@ func outputFlag(f *pflag.FlagSet, file *string) {
 func dataDirFlag(f *pflag.FlagSet, dir *string) {
 	f.StringVar(dir, "data-dir", "", "a demo's data directory")
 }
+
+func notNegative[T int | int64 | float64 | time.Duration](flag string, n T) error {
+	if n < 0 {
+		return &usageError{fmt.Errorf("--%s: must not be negative (got %v)", flag, n)}
+	}
+	return nil
+}

@@ -34,6 +34,12 @@ traffic. The same seed and settings give the same bytes.
                       --incident stock_out,start=2h,length=1h,category=beauty`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(notNegative("time-lapse", pace.TimeLapse), notNegative("events", set.MaxEvents)); err != nil {
+				return err
+			}
+			if stdout && cmd.Flags().Changed("time-lapse") {
+				return &usageError{errors.New("generate: --time-lapse is the pace for Kafka; --stdout always writes as fast as it is read")}
+			}
 			cfg, err := s.config()
 			if err != nil {
 				return err

@@ -25,6 +25,15 @@ other. Every row is accounted for in the report at the end.`,
 		Example: `  storepulse import 2019-Oct.csv.gz --mapping examples/rees46.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if mapping == "" {
+				return &usageError{errors.New("import: --mapping is needed: how to read the file")}
+			}
+			if pace.TimeLapse > 0 && pace.Rate > 0 {
+				return &usageError{errors.New("import: --time-lapse and --rate both set the pace: give one of them")}
+			}
+			if err := errors.Join(notNegative("time-lapse", pace.TimeLapse), notNegative("rate", pace.Rate)); err != nil {
+				return err
+			}
 			cfg, err := s.config()
 			if err != nil {
 				return err
@@ -36,9 +45,6 @@ other. Every row is accounted for in the report at the end.`,
 	f.StringVar(&mapping, "mapping", "", "how to read the file (YAML)")
 	f.Float64Var(&pace.TimeLapse, "time-lapse", 0, "the file's seconds per second; 0 = full speed")
 	f.Float64Var(&pace.Rate, "rate", 0, "events per second, whatever their times; 0 = full speed")
-	if err := cmd.MarkFlagRequired("mapping"); err != nil {
-		panic("BUG: " + err.Error())
-	}
 	return cmd
 }
 

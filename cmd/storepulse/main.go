@@ -104,12 +104,23 @@ them into funnel stages, writes facts to ClickHouse and exposes Prometheus serie
 	return root
 }
 
+// group is a command that does nothing but hold others: alone it says which.
+func group(use, short string, holds ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		Args: cobra.NoArgs, // without it cobra shows the help for any wrong word, and calls that a success
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(holds...)
+	return cmd
+}
+
 // wrapArgs makes wrong arguments a usage error, in subcommands too.
 func wrapArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return &usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+				return &usageError{fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), err)}
 			}
 			return nil
 		}

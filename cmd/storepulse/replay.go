@@ -59,6 +59,9 @@ A fix file mends records first; it never changes an id:
   storepulse deadletters replay --reason bad_currency --fix mend.yaml --yes`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := notNegative("rate", flags.rate); err != nil {
+				return err
+			}
 			cfg, err := s.config()
 			if err != nil {
 				return err

@@ -22,9 +22,7 @@ import (
 )
 
 func newRules(s *shared) *cobra.Command {
-	cmd := &cobra.Command{Use: "rules", Short: "What the recording rules need"}
-	cmd.AddCommand(newRulesBackfill(s))
-	return cmd
+	return group("rules", "Compute past weeks for the recording rules", newRulesBackfill(s))
 }
 
 // backfillFlags are the command line of rules backfill.

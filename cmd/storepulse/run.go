@@ -23,6 +23,9 @@ state and leaves. With --drain it takes what is in the topics now, closes every
 session and exits.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !drain && cmd.Flags().Changed("within") {
+				return &usageError{errors.New("run: --within belongs to --drain")}
+			}
 			cfg, err := s.config()
 			if err != nil {
 				return err

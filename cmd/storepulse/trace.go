@@ -47,6 +47,15 @@ as Kafka has it, personal data included.`,
 			if asked != 1 {
 				return &usageError{errors.New("trace: want one of --event, --order, --visitor and --position")}
 			}
+			if f.source != "" && f.event == "" {
+				return &usageError{errors.New("trace: --source belongs to --event")}
+			}
+			if f.tenant != "" && f.order == "" && f.visitor == "" {
+				return &usageError{errors.New("trace: --tenant belongs to --order and --visitor")}
+			}
+			if err := notNegative("limit", f.limit); err != nil {
+				return err
+			}
 			return runTrace(cmd.Context(), s, f)
 		},
 	}

@@ -19,6 +19,9 @@ func newValidate(s *shared) *cobra.Command {
 judges each as a worker would. It exits with 1 if any event would be set aside.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := notNegative("limit", limit); err != nil {
+				return err
+			}
 			cfg, err := s.config()
 			if err != nil {
 				return err
