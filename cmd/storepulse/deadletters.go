@@ -87,7 +87,7 @@ func newLettersList(s *shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withStore(cmd.Context(), s, cfg, dataDir, func(_ config.Config, c *clickhouse.Client) error {
+			return withStore(cmd.Context(), s, cfg, place{dataDir: dataDir}, func(_ config.Config, c *clickhouse.Client) error {
 				if each || replayed {
 					return listEach(cmd, s.out, c, f, replayed)
 				}
@@ -173,7 +173,7 @@ func newLettersShow(s *shared) *cobra.Command {
 					return &usageError{err}
 				}
 			}
-			return withStore(cmd.Context(), s, cfg, dataDir, func(_ config.Config, c *clickhouse.Client) error {
+			return withStore(cmd.Context(), s, cfg, place{dataDir: dataDir}, func(_ config.Config, c *clickhouse.Client) error {
 				for i, p := range positions {
 					if i > 0 {
 						fmt.Fprintln(s.out)

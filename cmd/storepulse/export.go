@@ -32,7 +32,11 @@ func newLettersExport(s *shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withStore(cmd.Context(), s, cfg, dataDir, func(cfg config.Config, c *clickhouse.Client) error {
+			at := place{dataDir: dataDir}
+			if headers {
+				at.kafka = "--headers"
+			}
+			return withStore(cmd.Context(), s, cfg, at, func(cfg config.Config, c *clickhouse.Client) error {
 				var k deadletters.Kafka
 				if headers {
 					r, err := records.NewReader(cfg.Source(), obs.NewLogger(s.err, cfg.Log))

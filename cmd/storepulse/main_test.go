@@ -44,6 +44,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"deadletters list --from soon":              "--from: want a time",
 		"deadletters export --reason lst":           "--reason: want one of",
 		"deadletters show orders/3":                 "orders/3",
+		"deadletters replay --data-dir .storepulse": "unknown flag: --data-dir",
 		"deadletters replay --rate -1":              "--rate: must not be negative (got -1)",
 		"rules backfill --to soon":                  "--to: want a time",
 		"rules backfill --weeks 9":                  "--weeks: want 1 to 6",

@@ -32,7 +32,6 @@ type replayFlags struct {
 	fix      string
 	dry, yes bool
 	rate     float64
-	dataDir  string
 }
 
 func newLettersReplay(s *shared) *cobra.Command {
@@ -70,7 +69,7 @@ A fix file mends records first; it never changes an id:
 			if err != nil {
 				return err
 			}
-			return withStore(cmd.Context(), s, cfg, flags.dataDir, func(cfg config.Config, c *clickhouse.Client) error {
+			return withStore(cmd.Context(), s, cfg, place{}, func(cfg config.Config, c *clickhouse.Client) error {
 				return replay(cmd.Context(), s, cfg, c, flags, filter)
 			})
 		},
@@ -81,7 +80,6 @@ A fix file mends records first; it never changes an id:
 	f.BoolVar(&flags.dry, "dry-run", false, "show what would be sent, and send nothing")
 	f.BoolVar(&flags.yes, "yes", false, "do not ask")
 	f.Float64Var(&flags.rate, "rate", 200, "events per second (0 = as fast as it goes)")
-	dataDirFlag(f, &flags.dataDir)
 	return cmd
 }
 

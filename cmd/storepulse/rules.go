@@ -76,7 +76,7 @@ func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time)
 	if err != nil {
 		return err
 	}
-	return withStore(ctx, s, cfg, "", func(cfg config.Config, client *clickhouse.Client) error {
+	return withStore(ctx, s, cfg, place{}, func(cfg config.Config, client *clickhouse.Client) error {
 		return f.fill(ctx, s, cfg, client, from, until)
 	})
 }

@@ -30,7 +30,7 @@ agree over the last 1,000 epochs of each. verify compares everything.`,
 			if err != nil {
 				return err
 			}
-			return withStore(cmd.Context(), s, cfg, dataDir, func(cfg config.Config, client *clickhouse.Client) error {
+			return withStore(cmd.Context(), s, cfg, place{dataDir: dataDir}, func(cfg config.Config, client *clickhouse.Client) error {
 				return status(cmd.Context(), s.out, cfg, client)
 			})
 		},

@@ -101,7 +101,11 @@ func runTrace(ctx context.Context, s *shared, f traceFlags) error {
 			return &usageError{err}
 		}
 	}
-	return withStore(ctx, s, cfg, f.dataDir, func(cfg config.Config, c *clickhouse.Client) error {
+	in := place{dataDir: f.dataDir}
+	if f.record {
+		in.kafka = "--record"
+	}
+	return withStore(ctx, s, cfg, in, func(cfg config.Config, c *clickhouse.Client) error {
 		t.Store = c
 		if f.record {
 			r, err := records.NewReader(cfg.Source(), obs.NewLogger(s.err, cfg.Log))

@@ -77,15 +77,22 @@ func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
 		return &usageError{errors.New("--records reads Kafka: leave --no-kafka out")}
 	}
 	opt.Records, opt.Lanes = f.records, f.lanes
-	if f.dataDir != "" {
-		detach, kafka, err := attachForVerify(ctx, s.err, f, &cfg)
+	at := place{dataDir: f.dataDir}
+	switch {
+	case f.records:
+		at.kafka = "--records"
+	case f.dataDir != "" && !f.noKafka: // with Kafka if it can be had
+		detach, kafka, err := attachBoth(ctx, s.err, f.dataDir, &cfg)
 		if err != nil {
 			return err
 		}
 		defer detach()
-		f.noKafka = f.noKafka || !kafka
+		if !kafka {
+			fmt.Fprintln(s.err, "the demo in this data directory is running: comparing ledger and tables, without its Kafka")
+		}
+		at, f.noKafka = place{}, !kafka
 	}
-	return withStore(ctx, s, cfg, "", func(cfg config.Config, client *clickhouse.Client) error {
+	return withStore(ctx, s, cfg, at, func(cfg config.Config, client *clickhouse.Client) error {
 		return f.compare(ctx, s, cfg, client, opt)
 	})
 }
