@@ -97,6 +97,10 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	set, err := f.shopSettings(time.Now())
+	if err != nil {
+		return err
+	}
 	if f.mapping != "" {
 		// The embedded stack is there for this file: it knows the file's types.
 		m, err := imports.LoadMapping(f.mapping)
@@ -138,7 +142,7 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 	if f.importFile != "" {
 		err = demoImport(ctx, s, f, cfg, st)
 	} else {
-		err = demoLive(ctx, s, f, cfg, st)
+		err = demoLive(ctx, s, f, set, st)
 	}
 	err = errors.Join(err, st.close())
 	if err != nil {
@@ -151,24 +155,28 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 // written and every session closed.
 func demoImport(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st *stack) error {
 	begun := time.Now()
-	ctx, cancel := context.WithCancel(ctx)
+	work, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var parts errgroup.Group
 	parts.Go(func() error {
 		defer cancel()
-		return st.run(ctx)
+		return st.run(work)
 	})
 	parts.Go(func() error {
-		if err := importFile(ctx, s, cfg, f.importFile, f.mapping, produce.Pace{}); err != nil {
+		if err := importFile(work, s, cfg, f.importFile, f.mapping, produce.Pace{}); err != nil {
 			cancel()
 			return err
 		}
 		st.worker.Drain()
 		return nil
 	})
-	err := parts.Wait()
-	fmt.Fprintf(s.out, "everything written after %s\n", time.Since(begun).Round(100*time.Millisecond))
-	return err
+	if err := parts.Wait(); err != nil {
+		return err
+	}
+	if ctx.Err() == nil { // else the worker was stopped before it was drained
+		fmt.Fprintf(s.out, "everything written after %s\n", time.Since(begun).Round(100*time.Millisecond))
+	}
+	return nil
 }
 
 // demoLog keeps the log beside the data, so that the screen belongs to the numbers.

@@ -2,77 +2,61 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/produce"
 )
 
+// liveDemo is a shop full of shoppers and the worker that follows them.
+type liveDemo struct {
+	demoFlags
+	set    gen.Settings
+	shop   *gen.Generator
+	writer *produce.Writer
+	stack  *stack
+	news   chan string // of incidents, for the screen
+}
+
+// shopSettings are the shoppers that the command line asks for; they go on
+// where an earlier demo stopped.
+func (f demoFlags) shopSettings(now time.Time) (set gen.Settings, err error) {
+	set = gen.Settings{Seed: f.seed, Rate: f.rate, Defects: gen.RealisticDefects(), KnownVisitors: 2000}
+	set.Start = resume(f.memory(), now.Add(-12*time.Hour).Truncate(time.Second))
+	set.Incidents, err = gen.ParseIncidents(f.incidents)
+	if err := errors.Join(err, set.Validate()); err != nil {
+		return set, &usageError{err}
+	}
+	return set, nil
+}
+
 // demoLive lets shoppers shop until ctx or the duration ends.
-func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st *stack) error {
+func demoLive(ctx context.Context, s *shared, f demoFlags, set gen.Settings, st *stack) error {
 	if f.duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.duration)
 		defer cancel()
 	}
-	set := gen.Settings{Seed: f.seed, Rate: f.rate, Defects: gen.RealisticDefects(), KnownVisitors: 2000}
-	memory := filepath.Join(f.dataDir, "shop.json")
-	set.Start = resume(memory, time.Now().Add(-12*time.Hour).Truncate(time.Second))
-	var err error
-	set.Incidents, err = gen.ParseIncidents(f.incidents)
-	if err := errors.Join(err, set.Validate()); err != nil {
-		return &usageError{err}
-	}
-	w, err := newWriter(cfg)
+	w, err := newWriter(st.cfg)
 	if err != nil {
 		return err
 	}
-	intro := fmt.Sprintf(`
-  metrics     http://%%s/metrics
-  clickhouse  %s  (database %s)
-  kafka       %s
-
-  Ask it something, also while it runs:
-    bin/storepulse sql 'SELECT max_stage, count() FROM fact_sessions FINAL WHERE NOT is_bot GROUP BY 1 ORDER BY 2 DESC' --data-dir %[4]s
-    bin/storepulse sql 'SELECT platform, count() AS orders, sum(paid_minor) / 100 AS paid FROM orders WHERE paid_minor > 0 GROUP BY 1 ORDER BY 3 DESC' --data-dir %[4]s
-    bin/storepulse sql 'SELECT reason, field, count() FROM dead_letters GROUP BY 1, 2 ORDER BY 3 DESC' --data-dir %[4]s
-
-  The shop opens at %s and catches up with the clock at %gx. Ctrl-C stops it.
-
-`, cfg.Sink.ClickHouse.URL, cfg.Sink.ClickHouse.Database, cfg.Kafka.Brokers[0], f.dataDir, set.Start.Format(time.DateTime), f.timeLapse)
-
+	d := &liveDemo{demoFlags: f, set: set, shop: gen.New(set), writer: w, stack: st, news: make(chan string)}
 	// The shoppers stop first, then the worker takes what is left: the numbers
 	// it shows at the end are complete.
-	shop, closeShop := context.WithCancel(ctx)
+	open, closeShop := context.WithCancel(ctx)
 	defer closeShop()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	g := gen.New(set)
-	news := make(chan string)
 	var parts errgroup.Group
 	parts.Go(func() error {
-		err := produce.Run(shop, w, g.Next, produce.Pace{TimeLapse: f.timeLapse, Live: true}, func(c produce.Counts) {
-			for _, line := range g.News(c.Last) {
-				select {
-				case news <- line:
-				case <-shop.Done(): // nobody looks any more
-				}
-			}
-		})
-		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			err = nil
-		}
-		err = errors.Join(err, w.Close(context.WithoutCancel(ctx)), remember(memory, w.Counts().Last))
+		defer stopWork()
+		err := d.feed(open)
 		caughtUp(work, st, w.Counts().Total())
-		stopWork()
 		return err
 	})
 	parts.Go(func() error {
@@ -80,22 +64,63 @@ func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st
 		return st.run(work)
 	})
 	if addr, err := st.server.Addr(work); err == nil {
-		fmt.Fprintf(s.out, intro, addr)
+		d.intro(s, addr.String())
 	}
-	v := &view{out: s.out, live: isTerminal(s.out) && !f.verbose, begun: time.Now()}
-	tick := time.NewTicker(2 * time.Second)
-	defer tick.Stop()
 	done := make(chan error, 1)
 	go func() { done <- parts.Wait() }()
+	return d.screen(s, done)
+}
+
+// intro says what there is to look at.
+func (d *liveDemo) intro(s *shared, addr string) {
+	cfg := d.stack.cfg
+	fmt.Fprintf(s.out, `
+  metrics     http://%s/metrics
+  clickhouse  %s  (database %s)
+  kafka       %s
+
+  Ask it something, also while it runs:
+`, addr, cfg.Sink.ClickHouse.URL, cfg.Sink.ClickHouse.Database, cfg.Kafka.Brokers[0])
+	for _, query := range []string{
+		"SELECT max_stage, count() FROM fact_sessions FINAL WHERE NOT is_bot GROUP BY 1 ORDER BY 2 DESC",
+		"SELECT platform, count() AS orders, sum(paid_minor) / 100 AS paid FROM orders WHERE paid_minor > 0 GROUP BY 1 ORDER BY 3 DESC",
+		"SELECT reason, field, count() FROM dead_letters GROUP BY 1, 2 ORDER BY 3 DESC",
+	} {
+		fmt.Fprintf(s.out, "    %s sql '%s' --data-dir %s\n", s.program, query, d.dataDir)
+	}
+	fmt.Fprintf(s.out, "\n  The shop opens at %s and catches up with the clock at %gx. Ctrl-C stops it.\n\n", d.set.Start.Format(time.DateTime), d.timeLapse)
+}
+
+// feed produces what the shoppers do until ctx ends.
+func (d *liveDemo) feed(ctx context.Context) error {
+	err := produce.Run(ctx, d.writer, d.shop.Next, produce.Pace{TimeLapse: d.timeLapse, Live: true}, func(c produce.Counts) {
+		for _, line := range d.shop.News(c.Last) {
+			select {
+			case d.news <- line:
+			case <-ctx.Done(): // nobody looks any more
+			}
+		}
+	})
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	return errors.Join(err, d.writer.Close(context.WithoutCancel(ctx)), remember(d.memory(), d.writer.Counts().Last))
+}
+
+// screen shows numbers and news until done.
+func (d *liveDemo) screen(s *shared, done <-chan error) error {
+	v := &view{out: s.out, live: isTerminal(s.out) && !d.verbose, begun: time.Now()}
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
 	for {
 		select {
 		case err := <-done:
-			tell(s.out, g.Unfinished())
+			tell(s.out, d.shop.Unfinished())
 			return err
-		case line := <-news:
+		case line := <-d.news:
 			v.say(line)
 		case now := <-tick.C:
-			if m, err := gather(st.reg); err == nil {
+			if m, err := gather(d.stack.reg); err == nil {
 				v.draw(m, now)
 			}
 		}
@@ -116,29 +141,4 @@ func caughtUp(ctx context.Context, st *stack, produced int64) {
 			return
 		}
 	}
-}
-
-// shopMemory is what one demo tells the next: events must not begin before
-// those that are there already, or they would be late.
-type shopMemory struct {
-	Last time.Time `json:"last"`
-}
-
-func resume(path string, start time.Time) time.Time {
-	var m shopMemory
-	if b, err := os.ReadFile(path); err == nil && json.Unmarshal(b, &m) == nil && m.Last.After(start) {
-		return m.Last.Truncate(time.Second).Add(time.Second)
-	}
-	return start
-}
-
-func remember(path string, last time.Time) error {
-	if last.IsZero() {
-		return nil
-	}
-	b, err := json.Marshal(shopMemory{last})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, b, 0o644)
 }

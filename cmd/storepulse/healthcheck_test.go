@@ -19,7 +19,7 @@ func TestHealthcheck(t *testing.T) {
 	check := func(code int, text string, args ...string) {
 		t.Helper()
 		var out bytes.Buffer
-		if got := execute(t.Context(), append([]string{"healthcheck"}, args...), streams{strings.NewReader(""), &out, &out}); got != code || !strings.Contains(out.String(), text) {
+		if got := execute(t.Context(), append([]string{"storepulse", "healthcheck"}, args...), streams{strings.NewReader(""), &out, &out}); got != code || !strings.Contains(out.String(), text) {
 			t.Errorf("healthcheck %v: exit code %d, %q; want %d and %q", args, got, out.String(), code, text)
 		}
 	}

@@ -33,6 +33,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"validate events.jsonl --limit -4":          "--limit: must not be negative (got -4)",
 		"demo --time-lapse 0":                       "--time-lapse: must be above 0 (got 0)",
 		"demo --partitions 0":                       "--partitions: must be at least 1 (got 0)",
+		"demo --incident flood":                     "incident",
 		"demo --duration -1s":                       "--duration: must not be negative (got -1s)",
 		"demo --import f.csv":                       "--import and --mapping go together",
 		"demo --import f --mapping m --duration 5s": "--duration needs shoppers",
@@ -59,7 +60,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"trace --position orders/3":                 "orders/3",
 	} {
 		var out bytes.Buffer
-		code := execute(t.Context(), strings.Fields(line), streams{strings.NewReader(""), &out, &out})
+		code := execute(t.Context(), strings.Fields("storepulse "+line), streams{strings.NewReader(""), &out, &out})
 		if code != 2 || !strings.Contains(out.String(), want) {
 			t.Errorf("%s: exit code %d, want 2 and %q:\n%s", line, code, want, &out)
 		}
@@ -70,7 +71,7 @@ func TestWrongCommandLines(t *testing.T) {
 func TestGroups(t *testing.T) {
 	for _, name := range []string{"", "config", "dashboards", "deadletters", "dev", "metrics", "rules"} {
 		var out bytes.Buffer
-		if code := execute(t.Context(), strings.Fields(name), streams{strings.NewReader(""), &out, &out}); code != 0 || !strings.Contains(out.String(), "Available Commands:") {
+		if code := execute(t.Context(), strings.Fields("storepulse "+name), streams{strings.NewReader(""), &out, &out}); code != 0 || !strings.Contains(out.String(), "Available Commands:") {
 			t.Errorf("storepulse %s: exit code %d, want 0 and the commands:\n%s", name, code, &out)
 		}
 	}
