@@ -95,7 +95,7 @@ func newLettersList(s *shared) *cobra.Command {
 			})
 		},
 	}
-	flags.add(cmd, 100, "at most so many lines (0 = all)")
+	flags.add(cmd, 100, "at most this many lines (0 = all)")
 	cmd.Flags().BoolVar(&each, "each", false, "one line for each letter")
 	cmd.Flags().BoolVar(&replayed, "replayed", false, "one line for each letter that was replayed")
 	dataDirFlag(cmd.Flags(), &dataDir)

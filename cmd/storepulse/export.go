@@ -50,7 +50,7 @@ func newLettersExport(s *shared) *cobra.Command {
 			})
 		},
 	}
-	flags.add(cmd, 0, "at most so many letters (0 = all)")
+	flags.add(cmd, 0, "at most this many letters (0 = all)")
 	outputFlag(cmd.Flags(), &file)
 	cmd.Flags().BoolVar(&headers, "headers", false, "add the headers of records that Kafka still has")
 	dataDirFlag(cmd.Flags(), &dataDir)

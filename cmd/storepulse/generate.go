@@ -69,7 +69,7 @@ traffic. The same seed and settings give the same bytes.
 	f.Float64Var(&set.Rate, "rate", 100, "events per second of simulated time, averaged over a day")
 	f.StringVar(&start, "start", "", "simulated start: "+timeForms+" (default now)")
 	f.DurationVar(&set.Duration, "duration", 0, "simulated time to generate (0 = no end)")
-	f.Int64Var(&set.MaxEvents, "events", 0, "stop after so many records (0 = no end)")
+	f.Int64Var(&set.MaxEvents, "events", 0, "stop after this many records (0 = no end)")
 	f.BoolVar(&perfect, "perfect", false, "no duplicates, no late and no broken events")
 	f.BoolVar(&stdout, "stdout", false, "write JSON lines instead of producing to Kafka")
 	f.Float64Var(&pace.TimeLapse, "time-lapse", 1, "simulated seconds per second; 0 = as fast as possible")

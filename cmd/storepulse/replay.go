@@ -74,7 +74,7 @@ A fix file mends records first; it never changes an id:
 			})
 		},
 	}
-	flags.add(cmd, 0, "at most so many letters (0 = all)")
+	flags.add(cmd, 0, "at most this many letters (0 = all)")
 	f := cmd.Flags()
 	f.StringVar(&flags.fix, "fix", "", "mend records by this file first (YAML)")
 	f.BoolVar(&flags.dry, "dry-run", false, "show what would be sent, and send nothing")

@@ -23,7 +23,8 @@ func newStatus(s *shared) *cobra.Command {
 		Use:   "status",
 		Short: "Show where every lane stands and whether its last epochs agree",
 		Long: `status is the quick look: where every lane stands, and whether ledger and tables
-agree over the last 1,000 epochs of each. verify compares everything.`,
+agree over the last 1,000 epochs of each. verify compares everything. Exit code 0:
+they agree. 1: something differs, or could not be compared.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.config()

@@ -31,7 +31,8 @@ func newTrace(s *shared) *cobra.Command {
 		Short: "Follow one event, order or visitor from Kafka to its session",
 		Long: `trace says where a record stands in Kafka, which epoch read it, what became of
 it, and which rows, session and order it is in. --record also shows the record
-as Kafka has it, personal data included.`,
+as Kafka has it, personal data included. Exit code 0: something was found.
+1: nothing was, or it could not be looked for.`,
 		Example: `  storepulse trace --event 9f1c-000017
   storepulse trace --order O88121
   storepulse trace --visitor a5e41ab087439611e --from 2026-03-01 --to 2026-03-02
@@ -70,7 +71,7 @@ as Kafka has it, personal data included.`,
 	fl.StringVar(&f.to, "to", "", "last day to look at")
 	fl.BoolVar(&f.record, "record", false, "also show the record as Kafka has it")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
-	fl.IntVar(&f.limit, "limit", 1000, "at most so many events of a visitor (0 = all)")
+	fl.IntVar(&f.limit, "limit", 1000, "at most this many events of a visitor (0 = all)")
 	dataDirFlag(fl, &f.dataDir)
 	return cmd
 }

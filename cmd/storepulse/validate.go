@@ -46,6 +46,6 @@ judges each as a worker would. It exits with 1 if any event would be set aside.`
 			return nil
 		},
 	}
-	cmd.Flags().Int64Var(&limit, "limit", 100, "print at most so many refused events (0 = all)")
+	cmd.Flags().Int64Var(&limit, "limit", 100, "print at most this many refused events (0 = all)")
 	return cmd
 }
