@@ -37,9 +37,17 @@ type TopicsConfig struct {
 	Orders      string `yaml:"orders"`
 }
 
-func (t TopicsConfig) list() []string { return []string{t.Clickstream, t.Orders} }
+// Names gives the names by topic.
+func (t TopicsConfig) Names() [schemas.NumTopics]string {
+	return [schemas.NumTopics]string{schemas.Clickstream: t.Clickstream, schemas.OrdersTopic: t.Orders}
+}
 
-func (t TopicsConfig) name(topic schemas.Topic) string { return t.list()[topic] }
+func (t TopicsConfig) list() []string {
+	names := t.Names()
+	return names[:]
+}
+
+func (t TopicsConfig) name(topic schemas.Topic) string { return t.Names()[topic] }
 
 // IngestConfig is the section ingest.
 type IngestConfig struct {

@@ -2,16 +2,12 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/spf13/cobra"
-
-	"github.com/storepulse/storepulse/internal/obs"
 )
 
 func newConfig(s *shared) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Check or show the configuration", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(&cobra.Command{
+	return group("config", "Check or show the configuration", &cobra.Command{
 		Use:   "check",
 		Short: "Report every fault of the configuration and exit",
 		Args:  cobra.NoArgs,
@@ -38,18 +34,4 @@ func newConfig(s *shared) *cobra.Command {
 			return cfg.Dump(s.out)
 		},
 	})
-	return cmd
-}
-
-func newVersion(s *shared) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			b := obs.ReadBuild(version)
-			_, err := fmt.Fprintf(s.out, "storepulse %s (%s, %s, %s/%s)\n", b.Version, b.Revision, b.GoVersion, runtime.GOOS, runtime.GOARCH)
-			return err
-		},
-	}
 }

@@ -16,9 +16,7 @@ import (
 )
 
 func newDashboards(s *shared) *cobra.Command {
-	cmd := &cobra.Command{Use: "dashboards", Short: "Grafana's dashboards, Prometheus' rules and alerts, Alertmanager's configuration"}
-	cmd.AddCommand(newDashboardsGenerate(s), newDashboardsPush(s))
-	return cmd
+	return group("dashboards", "Grafana's dashboards, Prometheus' rules and alerts, Alertmanager's configuration", newDashboardsGenerate(s), newDashboardsPush(s))
 }
 
 func newDashboardsGenerate(s *shared) *cobra.Command {
@@ -64,7 +62,8 @@ const metricsUsage = "where docs/metrics.md can be read, for the links to defini
 
 func newDashboardsPush(s *shared) *cobra.Command {
 	var cfg grafana.Config
-	var tokenFile, passwordFile, folder string
+	var who login
+	var tokenFile, folder string
 	runbooks, metrics := rules.DefaultOptions().Runbooks, dashboards.DefaultOptions().Metrics
 	cmd := &cobra.Command{
 		Use:     "push",
@@ -72,15 +71,13 @@ func newDashboardsPush(s *shared) *cobra.Command {
 		Example: "  storepulse dashboards push --url https://grafana.example --token-file /run/secrets/grafana",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for file, to := range map[string]*string{tokenFile: &cfg.Token, passwordFile: &cfg.Password} {
-				if file == "" {
-					continue
-				}
-				b, err := os.ReadFile(file)
-				if err != nil {
-					return fmt.Errorf("read a secret of Grafana: %w", err)
-				}
-				*to = strings.TrimSpace(string(b))
+			var err error
+			cfg.User = who.user
+			if cfg.Password, err = who.password(); err != nil {
+				return err
+			}
+			if cfg.Token, err = readSecret("token-file", tokenFile); err != nil {
+				return err
 			}
 			client, err := grafana.New(cfg)
 			if err != nil {
@@ -102,8 +99,7 @@ func newDashboardsPush(s *shared) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&cfg.URL, "url", "http://localhost:3000", "address of Grafana")
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "file with the token of a service account that may edit")
-	cmd.Flags().StringVar(&cfg.User, "user", "", "user, in place of a token")
-	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with the user's password")
+	who.add(cmd.Flags(), "user, in place of a token")
 	cmd.Flags().StringVar(&folder, "folder", "storepulse", "title of the folder, when it is made")
 	cmd.Flags().StringVar(&runbooks, "runbooks", runbooks, "where docs/operations.md can be read")
 	cmd.Flags().StringVar(&metrics, "metrics", metrics, metricsUsage)

@@ -4,18 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/deadletters"
-	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/records"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
@@ -25,7 +22,8 @@ import (
 type letterFlags struct {
 	reasons                []string
 	topic, field, from, to string
-	lane, limit            int
+	lanes                  lanes
+	limit                  int
 }
 
 func (l *letterFlags) add(cmd *cobra.Command, limit int, limited string) {
@@ -33,9 +31,9 @@ func (l *letterFlags) add(cmd *cobra.Command, limit int, limited string) {
 	f.StringArrayVar(&l.reasons, "reason", nil, "only this reason; may be repeated")
 	f.StringVar(&l.topic, "topic", "", "only this topic: clickstream, orders or its name in Kafka")
 	f.StringVar(&l.field, "field", "", "only this field, such as items[0].price")
-	f.StringVar(&l.from, "from", "", "received at or after this time (2026-11-10, 2026-11-10T12:00:00Z, or 24h for so long ago)")
+	f.StringVar(&l.from, "from", "", "received at or after this time: "+timeForms)
 	f.StringVar(&l.to, "to", "", "received before this time")
-	f.IntVar(&l.lane, "lane", -1, "only this lane")
+	laneFlag(f, &l.lanes)
 	f.IntVar(&l.limit, "limit", limit, limited)
 }
 
@@ -45,9 +43,11 @@ func (l *letterFlags) filter(cfg config.Config) (f deadletters.Filter, err error
 			return f, &usageError{fmt.Errorf("--reason: want one of %s (got %q)", strings.Join(schemas.ReasonNames[1:], ", "), r)}
 		}
 	}
-	f = deadletters.Filter{Reasons: l.reasons, Field: l.field, Lane: l.lane, Limit: l.limit}
-	topics := topicNames(cfg)
-	for t, name := range topics {
+	f = deadletters.Filter{Reasons: l.reasons, Field: l.field, Lanes: l.lanes, Limit: l.limit}
+	if err := notNegative("limit", l.limit); err != nil {
+		return f, err
+	}
+	for t, name := range cfg.Kafka.Topics.Names() {
 		if l.topic == name || l.topic == schemas.Topic(t).String() {
 			f.Topic = name
 		}
@@ -55,69 +55,17 @@ func (l *letterFlags) filter(cfg config.Config) (f deadletters.Filter, err error
 	if l.topic != "" && f.Topic == "" {
 		return f, &usageError{fmt.Errorf("--topic: want clickstream or orders (got %q)", l.topic)}
 	}
-	if f.From, err = timeFlag("from", l.from); err != nil {
+	now := time.Now()
+	if f.From, err = timeFlag("from", l.from, now); err != nil {
 		return f, err
 	}
-	f.To, err = timeFlag("to", l.to)
+	f.To, err = timeFlag("to", l.to, now)
 	return f, err
 }
 
-// timeFlag reads a time, a day in UTC, or how long ago.
-func timeFlag(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return time.Now().Add(-d), nil
-	}
-	return time.Time{}, &usageError{fmt.Errorf("--%s: want a time such as 2026-11-10, 2026-11-10T12:00:00Z or 24h for so long ago (got %q)", name, text)}
-}
-
-func topicNames(cfg config.Config) [schemas.NumTopics]string {
-	return [schemas.NumTopics]string{schemas.Clickstream: cfg.Kafka.Topics.Clickstream, schemas.OrdersTopic: cfg.Kafka.Topics.Orders}
-}
-
-// audited runs f with the configuration and its store, whose tables must be there.
-func audited(cmd *cobra.Command, s *shared, dataDir string, f func(config.Config, *clickhouse.Client) error) (err error) {
-	cfg, err := s.config()
-	if err != nil {
-		return err
-	}
-	if dataDir != "" {
-		detach, err := attachClickHouse(cmd.Context(), s.err, dataDir, &cfg)
-		if err != nil {
-			return err
-		}
-		defer detach()
-	}
-	client, err := clickhouse.New(cfg.ClickHouse(), obs.NewLogger(s.err, cfg.Log), prometheus.NewRegistry())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, client.Close()) }()
-	if err := client.Ping(cmd.Context()); err != nil {
-		return err
-	}
-	if err := client.CheckSchema(cmd.Context()); err != nil {
-		return err
-	}
-	return f(cfg, client)
-}
-
 func newDeadLetters(s *shared) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "deadletters",
-		Short: "List, show, export and replay records that were set aside",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newLettersList(s), newLettersShow(s), newLettersExport(s), newLettersReplay(s))
-	return cmd
+	return group("deadletters", "List, show, export and replay records that were set aside",
+		newLettersList(s), newLettersShow(s), newLettersExport(s), newLettersReplay(s))
 }
 
 func newLettersList(s *shared) *cobra.Command {
@@ -131,11 +79,15 @@ func newLettersList(s *shared) *cobra.Command {
   storepulse deadletters list --each --reason bad_money`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return audited(cmd, s, dataDir, func(cfg config.Config, c *clickhouse.Client) error {
-				f, err := flags.filter(cfg)
-				if err != nil {
-					return err
-				}
+			cfg, err := s.config()
+			if err != nil {
+				return err
+			}
+			f, err := flags.filter(cfg)
+			if err != nil {
+				return err
+			}
+			return withStore(cmd.Context(), s, cfg, place{dataDir: dataDir}, func(_ config.Config, c *clickhouse.Client) error {
 				if each || replayed {
 					return listEach(cmd, s.out, c, f, replayed)
 				}
@@ -143,10 +95,10 @@ func newLettersList(s *shared) *cobra.Command {
 			})
 		},
 	}
-	flags.add(cmd, 100, "at most so many lines (0 = all)")
+	flags.add(cmd, 100, "at most this many lines (0 = all)")
 	cmd.Flags().BoolVar(&each, "each", false, "one line for each letter")
 	cmd.Flags().BoolVar(&replayed, "replayed", false, "one line for each letter that was replayed")
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(cmd.Flags(), &dataDir)
 	return cmd
 }
 
@@ -199,22 +151,6 @@ func listEach(cmd *cobra.Command, w io.Writer, c *clickhouse.Client, f deadlette
 // errEnough ends a walk early.
 var errEnough = errors.New("enough")
 
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return strings.ToValidUTF8(s, "?")
-}
-
-// brief cuts a text for a line of a table.
-func brief(s string, n int) string {
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?")
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
-}
-
 func newLettersShow(s *shared) *cobra.Command {
 	var dataDir string
 	cmd := &cobra.Command{
@@ -223,16 +159,22 @@ func newLettersShow(s *shared) *cobra.Command {
 		Example: `  storepulse deadletters show orders/3/1200`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return audited(cmd, s, dataDir, func(cfg config.Config, c *clickhouse.Client) error {
-				voc, err := cfg.Vocabulary()
-				if err != nil {
-					return err
+			cfg, err := s.config()
+			if err != nil {
+				return err
+			}
+			voc, err := cfg.Vocabulary()
+			if err != nil {
+				return err
+			}
+			positions := make([]records.Position, len(args))
+			for i, text := range args {
+				if positions[i], err = records.ParsePosition(text, voc.Topics); err != nil {
+					return &usageError{err}
 				}
-				for i, text := range args {
-					p, err := records.ParsePosition(text, voc.Topics)
-					if err != nil {
-						return &usageError{err}
-					}
+			}
+			return withStore(cmd.Context(), s, cfg, place{dataDir: dataDir}, func(_ config.Config, c *clickhouse.Client) error {
+				for i, p := range positions {
 					if i > 0 {
 						fmt.Fprintln(s.out)
 					}
@@ -248,53 +190,6 @@ func newLettersShow(s *shared) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
-	return cmd
-}
-
-func newLettersExport(s *shared) *cobra.Command {
-	var flags letterFlags
-	var dataDir, file string
-	var headers bool
-	cmd := &cobra.Command{
-		Use:   "export",
-		Short: "Letters as JSON lines",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return audited(cmd, s, dataDir, func(cfg config.Config, c *clickhouse.Client) error {
-				f, err := flags.filter(cfg)
-				if err != nil {
-					return err
-				}
-				var k deadletters.Kafka
-				if headers {
-					r, err := records.NewReader(cfg.Source(), obs.NewLogger(s.err, cfg.Log))
-					if err != nil {
-						return err
-					}
-					defer func() { _ = r.Close() }()
-					k = r
-				}
-				if file == "" {
-					_, err := deadletters.Export(cmd.Context(), c, k, f, s.out)
-					return err
-				}
-				out, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-				if err != nil {
-					return fmt.Errorf("--out: %w", err)
-				}
-				n, err := deadletters.Export(cmd.Context(), c, k, f, out)
-				if err := errors.Join(err, out.Close()); err != nil {
-					return err
-				}
-				fmt.Fprintf(s.err, "%d letters in %s\n", n, file)
-				return nil
-			})
-		},
-	}
-	flags.add(cmd, 0, "at most so many letters (0 = all)")
-	cmd.Flags().StringVar(&file, "out", "", "write to this file, not to standard output")
-	cmd.Flags().BoolVar(&headers, "headers", false, "add the headers of records that Kafka still has")
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(cmd.Flags(), &dataDir)
 	return cmd
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,10 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/term"
 
 	"github.com/storepulse/storepulse/internal/config"
-	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/imports"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/produce"
@@ -61,8 +57,19 @@ watched as it happens starts after 12h.`,
 			if (f.importFile == "") != (f.mapping == "") {
 				return &usageError{errors.New("--import and --mapping go together")}
 			}
-			if f.importFile != "" && len(f.incidents) > 0 {
-				return &usageError{errors.New("--incident needs shoppers, and --import takes their place")}
+			for _, name := range []string{"incident", "duration", "rate", "time-lapse", "seed"} {
+				if f.importFile != "" && cmd.Flags().Changed(name) {
+					return &usageError{fmt.Errorf("--%s needs shoppers, and --import takes their place", name)}
+				}
+			}
+			if f.timeLapse <= 0 {
+				return &usageError{fmt.Errorf("--time-lapse: must be above 0 (got %g)", f.timeLapse)}
+			}
+			if f.partitions < 1 {
+				return &usageError{fmt.Errorf("--partitions: must be at least 1 (got %d)", f.partitions)}
+			}
+			if err := notNegative("duration", f.duration); err != nil {
+				return err
 			}
 			return runDemo(cmd.Context(), s, f)
 		},
@@ -87,6 +94,10 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 		return err
 	}
 	cfg, err := s.config()
+	if err != nil {
+		return err
+	}
+	set, err := f.shopSettings(time.Now())
 	if err != nil {
 		return err
 	}
@@ -131,7 +142,7 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 	if f.importFile != "" {
 		err = demoImport(ctx, s, f, cfg, st)
 	} else {
-		err = demoLive(ctx, s, f, cfg, st)
+		err = demoLive(ctx, s, f, set, st)
 	}
 	err = errors.Join(err, st.close())
 	if err != nil {
@@ -140,106 +151,32 @@ func runDemo(ctx context.Context, s *shared, f demoFlags) (err error) {
 	return report(context.WithoutCancel(ctx), s.out, st, before)
 }
 
-// demoLive lets shoppers shop until ctx or the duration ends.
-func demoLive(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st *stack) error {
-	if f.duration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.duration)
-		defer cancel()
-	}
-	set := gen.Settings{Seed: f.seed, Rate: f.rate, Defects: gen.RealisticDefects(), KnownVisitors: 2000}
-	memory := filepath.Join(f.dataDir, "shop.json")
-	set.Start = resume(memory, time.Now().Add(-12*time.Hour).Truncate(time.Second))
-	var err error
-	set.Incidents, err = gen.ParseIncidents(f.incidents)
-	if err := errors.Join(err, set.Validate()); err != nil {
-		return &usageError{err}
-	}
-	w, err := newWriter(cfg)
-	if err != nil {
-		return err
-	}
-	intro := fmt.Sprintf(`
-  metrics     http://%%s/metrics
-  clickhouse  %s  (database %s)
-  kafka       %s
-
-  Ask it something, also while it runs:
-    bin/storepulse sql 'SELECT max_stage, count() FROM fact_sessions FINAL WHERE NOT is_bot GROUP BY 1 ORDER BY 2 DESC' --data-dir %[4]s
-    bin/storepulse sql 'SELECT platform, count() AS orders, sum(paid_minor) / 100 AS paid FROM orders WHERE paid_minor > 0 GROUP BY 1 ORDER BY 3 DESC' --data-dir %[4]s
-    bin/storepulse sql 'SELECT reason, field, count() FROM dead_letters GROUP BY 1, 2 ORDER BY 3 DESC' --data-dir %[4]s
-
-  The shop opens at %s and catches up with the clock at %gx. Ctrl-C stops it.
-
-`, cfg.Sink.ClickHouse.URL, cfg.Sink.ClickHouse.Database, cfg.Kafka.Brokers[0], f.dataDir, set.Start.Format(time.DateTime), f.timeLapse)
-
-	// The shoppers stop first, then the worker takes what is left: the numbers
-	// it shows at the end are complete.
-	shop, closeShop := context.WithCancel(ctx)
-	defer closeShop()
-	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWork()
-	g := gen.New(set)
-	news := make(chan string)
+// demoImport feeds a file to the embedded stack, waits until all of it is
+// written and every session closed.
+func demoImport(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st *stack) error {
+	begun := time.Now()
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var parts errgroup.Group
 	parts.Go(func() error {
-		err := produce.Run(shop, w, g.Next, produce.Pace{TimeLapse: f.timeLapse, Live: true}, func(c produce.Counts) {
-			for _, line := range g.News(c.Last) {
-				select {
-				case news <- line:
-				case <-shop.Done(): // nobody looks any more
-				}
-			}
-		})
-		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			err = nil
-		}
-		err = errors.Join(err, w.Close(context.WithoutCancel(ctx)), remember(memory, w.Counts().Last))
-		caughtUp(work, st, w.Counts().Total())
-		stopWork()
-		return err
-	})
-	parts.Go(func() error {
-		defer closeShop()
+		defer cancel()
 		return st.run(work)
 	})
-	if addr, err := st.server.Addr(work); err == nil {
-		fmt.Fprintf(s.out, intro, addr)
-	}
-	v := &view{out: s.out, live: isTerminal(s.out) && !f.verbose, begun: time.Now()}
-	tick := time.NewTicker(2 * time.Second)
-	defer tick.Stop()
-	done := make(chan error, 1)
-	go func() { done <- parts.Wait() }()
-	for {
-		select {
-		case err := <-done:
-			tell(s.out, g.Unfinished())
+	parts.Go(func() error {
+		if err := importFile(work, s, cfg, f.importFile, f.mapping, produce.Pace{}); err != nil {
+			cancel()
 			return err
-		case line := <-news:
-			v.say(line)
-		case now := <-tick.C:
-			if m, err := gather(st.reg); err == nil {
-				v.draw(m, now)
-			}
 		}
+		st.worker.Drain()
+		return nil
+	})
+	if err := parts.Wait(); err != nil {
+		return err
 	}
-}
-
-// stopTime bounds how long a stopping demo waits for its worker.
-const stopTime = 30 * time.Second
-
-// caughtUp waits until the worker has taken what this run produced, and
-// whatever an earlier one left.
-func caughtUp(ctx context.Context, st *stack, produced int64) {
-	ctx, cancel := context.WithTimeout(ctx, stopTime)
-	defer cancel()
-	for sleep(ctx, 300*time.Millisecond) == nil {
-		m, err := gather(st.reg)
-		if err != nil || m.sum("ecom_pipeline_records_total") >= float64(produced) && m.sum("ecom_kafka_consumer_lag_messages") == 0 {
-			return
-		}
+	if ctx.Err() == nil { // else the worker was stopped before it was drained
+		fmt.Fprintf(s.out, "everything written after %s\n", time.Since(begun).Round(100*time.Millisecond))
 	}
+	return nil
 }
 
 // demoLog keeps the log beside the data, so that the screen belongs to the numbers.
@@ -252,34 +189,4 @@ func demoLog(s *shared, f demoFlags, cfg config.Config) (*slog.Logger, func(), e
 		return nil, nil, fmt.Errorf("open the log: %w", err)
 	}
 	return obs.NewLogger(file, cfg.Log), func() { _ = file.Close() }, nil
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// shopMemory is what one demo tells the next: events must not begin before
-// those that are there already, or they would be late.
-type shopMemory struct {
-	Last time.Time `json:"last"`
-}
-
-func resume(path string, start time.Time) time.Time {
-	var m shopMemory
-	if b, err := os.ReadFile(path); err == nil && json.Unmarshal(b, &m) == nil && m.Last.After(start) {
-		return m.Last.Truncate(time.Second).Add(time.Second)
-	}
-	return start
-}
-
-func remember(path string, last time.Time) error {
-	if last.IsZero() {
-		return nil
-	}
-	b, err := json.Marshal(shopMemory{last})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, b, 0o644)
 }

@@ -13,14 +13,7 @@ import (
 )
 
 func newDev(s *shared) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "dev",
-		Short: "Run one embedded part alone: kafka or clickhouse",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newDevKafka(s), newDevClickHouse(s))
-	return cmd
+	return group("dev", "Run one embedded part alone: kafka or clickhouse", newDevKafka(s), newDevClickHouse(s))
 }
 
 func newDevKafka(s *shared) *cobra.Command {
@@ -34,7 +27,8 @@ func newDevKafka(s *shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			opts.Topics = []string{cfg.Kafka.Topics.Clickstream, cfg.Kafka.Topics.Orders}
+			topics := cfg.Kafka.Topics.Names()
+			opts.Topics = topics[:]
 			k, err := devmode.StartKafka(opts)
 			if err != nil {
 				return err

@@ -39,7 +39,7 @@ func TestOperationsListsEveryCommand(t *testing.T) {
 			want = append(want, path)
 		}
 	}
-	walk(newRoot(streams{}), "")
+	walk(newRoot("storepulse", streams{}), "")
 	slices.Sort(got)
 	slices.Sort(want)
 	if diff := cmp.Diff(got, want); diff != "" {

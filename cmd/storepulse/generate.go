@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/internal/produce"
@@ -36,15 +34,22 @@ traffic. The same seed and settings give the same bytes.
                       --incident stock_out,start=2h,length=1h,category=beauty`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(notNegative("time-lapse", pace.TimeLapse), notNegative("events", set.MaxEvents)); err != nil {
+				return err
+			}
+			if stdout && cmd.Flags().Changed("time-lapse") {
+				return &usageError{errors.New("generate: --time-lapse is the pace for Kafka; --stdout always writes as fast as it is read")}
+			}
 			cfg, err := s.config()
 			if err != nil {
 				return err
 			}
-			set.Start = time.Now().Truncate(time.Second)
-			if start != "" {
-				if set.Start, err = time.Parse(time.RFC3339, start); err != nil {
-					return &usageError{fmt.Errorf("--start: want a time such as 2026-11-01T00:00:00+08:00: %w", err)}
-				}
+			now := time.Now().Truncate(time.Second)
+			if set.Start, err = timeFlag("start", start, now); err != nil {
+				return err
+			}
+			if set.Start.IsZero() {
+				set.Start = now
 			}
 			if !perfect {
 				set.Defects = gen.RealisticDefects()
@@ -62,9 +67,9 @@ traffic. The same seed and settings give the same bytes.
 	f := cmd.Flags()
 	f.Uint64Var(&set.Seed, "seed", 1, "seed of the simulation")
 	f.Float64Var(&set.Rate, "rate", 100, "events per second of simulated time, averaged over a day")
-	f.StringVar(&start, "start", "", "simulated start, RFC 3339 (default now)")
+	f.StringVar(&start, "start", "", "simulated start: "+timeForms+" (default now)")
 	f.DurationVar(&set.Duration, "duration", 0, "simulated time to generate (0 = no end)")
-	f.Int64Var(&set.MaxEvents, "events", 0, "stop after so many records (0 = no end)")
+	f.Int64Var(&set.MaxEvents, "events", 0, "stop after this many records (0 = no end)")
 	f.BoolVar(&perfect, "perfect", false, "no duplicates, no late and no broken events")
 	f.BoolVar(&stdout, "stdout", false, "write JSON lines instead of producing to Kafka")
 	f.Float64Var(&pace.TimeLapse, "time-lapse", 1, "simulated seconds per second; 0 = as fast as possible")
@@ -109,22 +114,4 @@ func generateKafka(ctx context.Context, s *shared, cfg config.Config, set gen.Se
 	tell(s.err, g.Unfinished())
 	fmt.Fprintf(s.err, "%d events written\n", w.Counts().Total())
 	return err
-}
-
-func tell(w io.Writer, lines []string) {
-	for _, line := range lines {
-		fmt.Fprintln(w, line)
-	}
-}
-
-// newWriter connects a producer as the configuration says for Kafka.
-func newWriter(cfg config.Config) (*produce.Writer, error) {
-	transport, err := ingest.NewTransport(cfg.Kafka)
-	if err != nil {
-		return nil, err
-	}
-	return produce.NewWriter(produce.Config{
-		Brokers: cfg.Kafka.Brokers, Transport: transport,
-		Topics: [2]string{cfg.Kafka.Topics.Clickstream, cfg.Kafka.Topics.Orders},
-	}), nil
 }

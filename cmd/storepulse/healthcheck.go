@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +14,7 @@ import (
 const probeTime = 5 * time.Second
 
 func newHealthcheck(s *shared) *cobra.Command {
-	var user, passwordFile string
+	var who login
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask the worker that runs here whether it is ready",
@@ -29,24 +26,17 @@ have no other way to ask.`,
   storepulse healthcheck --user probe --password-file /run/secrets/probe`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if (user == "") != (passwordFile == "") {
-				return &usageError{errors.New("--user and --password-file go together")}
+			password, err := who.password()
+			if err != nil {
+				return err
 			}
 			cfg, err := s.config()
 			if err != nil {
 				return err
 			}
-			login := obs.Login{User: user}
-			if passwordFile != "" {
-				b, err := os.ReadFile(passwordFile)
-				if err != nil {
-					return fmt.Errorf("read the password: %w", err)
-				}
-				login.Password = strings.TrimRight(string(b), "\r\n")
-			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), probeTime)
 			defer cancel()
-			text, err := obs.Probe(ctx, cfg.HTTP, login)
+			text, err := obs.Probe(ctx, cfg.HTTP, obs.Login{User: who.user, Password: password})
 			if err != nil {
 				return err
 			}
@@ -54,7 +44,6 @@ have no other way to ask.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&user, "user", "", "a user of basic_auth_users in http.web_config_file")
-	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file with the user's password")
+	who.add(cmd.Flags(), "a user of basic_auth_users in http.web_config_file")
 	return cmd
 }

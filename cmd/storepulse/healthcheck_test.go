@@ -19,7 +19,7 @@ func TestHealthcheck(t *testing.T) {
 	check := func(code int, text string, args ...string) {
 		t.Helper()
 		var out bytes.Buffer
-		if got := execute(t.Context(), append([]string{"healthcheck"}, args...), streams{strings.NewReader(""), &out, &out}); got != code || !strings.Contains(out.String(), text) {
+		if got := execute(t.Context(), append([]string{"storepulse", "healthcheck"}, args...), streams{strings.NewReader(""), &out, &out}); got != code || !strings.Contains(out.String(), text) {
 			t.Errorf("healthcheck %v: exit code %d, %q; want %d and %q", args, got, out.String(), code, text)
 		}
 	}
@@ -27,7 +27,7 @@ func TestHealthcheck(t *testing.T) {
 	waits = errors.New("not a member of the consumer group yet")
 	check(1, "storepulse: not ready: not a member of the consumer group yet")
 	check(2, "--user and --password-file go together", "--user", "probe")
-	check(1, "read the password", "--user", "probe", "--password-file", "missing")
+	check(1, "--password-file", "--user", "probe", "--password-file", "missing")
 	worker.Close()
 	check(1, "connection refused")
 }

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/imports"
@@ -29,6 +25,15 @@ other. Every row is accounted for in the report at the end.`,
 		Example: `  storepulse import 2019-Oct.csv.gz --mapping examples/rees46.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if mapping == "" {
+				return &usageError{errors.New("import: --mapping is needed: how to read the file")}
+			}
+			if pace.TimeLapse > 0 && pace.Rate > 0 {
+				return &usageError{errors.New("import: --time-lapse and --rate both set the pace: give one of them")}
+			}
+			if err := errors.Join(notNegative("time-lapse", pace.TimeLapse), notNegative("rate", pace.Rate)); err != nil {
+				return err
+			}
 			cfg, err := s.config()
 			if err != nil {
 				return err
@@ -40,9 +45,6 @@ other. Every row is accounted for in the report at the end.`,
 	f.StringVar(&mapping, "mapping", "", "how to read the file (YAML)")
 	f.Float64Var(&pace.TimeLapse, "time-lapse", 0, "the file's seconds per second; 0 = full speed")
 	f.Float64Var(&pace.Rate, "rate", 0, "events per second, whatever their times; 0 = full speed")
-	if err := cmd.MarkFlagRequired("mapping"); err != nil {
-		panic("BUG: " + err.Error())
-	}
 	return cmd
 }
 
@@ -76,65 +78,4 @@ func importFile(ctx context.Context, s *shared, cfg config.Config, path, mapping
 		return fmt.Errorf("import stopped after %d events; the same import again continues safely, events that are there already are dropped as duplicates", w.Counts().Total())
 	}
 	return err
-}
-
-// demoImport feeds a file to the embedded stack, waits until all of it is
-// written and every session closed.
-func demoImport(ctx context.Context, s *shared, f demoFlags, cfg config.Config, st *stack) error {
-	begun := time.Now()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var parts errgroup.Group
-	parts.Go(func() error {
-		defer cancel()
-		return st.run(ctx)
-	})
-	parts.Go(func() error {
-		if err := importFile(ctx, s, cfg, f.importFile, f.mapping, produce.Pace{}); err != nil {
-			cancel()
-			return err
-		}
-		st.worker.Drain()
-		return nil
-	})
-	err := parts.Wait()
-	fmt.Fprintf(s.out, "everything written after %s\n", time.Since(begun).Round(100*time.Millisecond))
-	return err
-}
-
-func newValidate(s *shared) *cobra.Command {
-	var limit int64
-	cmd := &cobra.Command{
-		Use:   "validate FILE",
-		Short: "Say offline whether events are right, and why not",
-		Long: `validate reads one JSON event per line (plain or gzip, - is standard input) and
-judges each as a worker would. It exits with 1 if any event would be set aside.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := s.config()
-			if err != nil {
-				return err
-			}
-			voc, err := cfg.Vocabulary()
-			if err != nil {
-				return err
-			}
-			v, err := imports.Validate(args[0], voc, s.out, limit)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(s.out, "%d events: %d right, %d refused\n", v.Lines, v.Accepted, v.Refused)
-			for _, list := range []map[string]int64{v.Types, v.Reasons} {
-				for _, name := range slices.Sorted(maps.Keys(list)) {
-					fmt.Fprintf(s.out, "%10d  %s\n", list[name], name)
-				}
-			}
-			if v.Refused > 0 {
-				return errFailed
-			}
-			return nil
-		},
-	}
-	cmd.Flags().Int64Var(&limit, "limit", 100, "print at most so many refused events (0 = all)")
-	return cmd
 }

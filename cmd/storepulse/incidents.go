@@ -21,5 +21,5 @@ seconds after the first event. Without a slice an incident meets the whole shop.
 
 // incidentFlag lets a command take incidents, as they are typed.
 func incidentFlag(f *pflag.FlagSet, texts *[]string) {
-	f.StringArrayVar(texts, "incident", nil, "something that goes wrong: "+strings.Join(gen.IncidentNames[:], ", ")+"; see above (repeatable)")
+	f.StringArrayVar(texts, "incident", nil, "something that goes wrong: "+strings.Join(gen.IncidentNames[:], ", ")+"; see above; may be repeated")
 }

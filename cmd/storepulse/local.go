@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/devmode"
 )
@@ -32,13 +33,15 @@ func startLocal(ctx context.Context, progress io.Writer, dataDir string, partiti
 	if l.clickhouse, err = startClickHouse(ctx, progress, dataDir, log); err != nil {
 		return nil, err
 	}
+	topics := cfg.Kafka.Topics.Names()
 	l.kafka, err = devmode.StartKafka(devmode.KafkaOptions{
-		DataDir: filepath.Join(dataDir, "kafka"), Partitions: partitions, Topics: []string{cfg.Kafka.Topics.Clickstream, cfg.Kafka.Topics.Orders},
+		DataDir: filepath.Join(dataDir, "kafka"), Partitions: partitions, Topics: topics[:],
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.clickhouse.Stop())
 	}
-	l.cfg.Kafka.Brokers = []string{l.kafka.Addr()}
+	// As in pointAt: no user of the configured one, no TLS.
+	l.cfg.Kafka.Brokers, l.cfg.Kafka.TLS, l.cfg.Kafka.SASL = []string{l.kafka.Addr()}, ingest.TLSConfig{}, ingest.SASLConfig{}
 	pointAt(&l.cfg, l.clickhouse.URL())
 	return l, nil
 }
@@ -79,25 +82,15 @@ func attachClickHouse(ctx context.Context, progress io.Writer, dataDir string, c
 	return func() { _ = ch.Stop() }, nil
 }
 
-// attachForVerify points the configuration at a data directory: at the running
-// ClickHouse, or at one that it starts, and Kafka with it. A running demo's
-// Kafka cannot be found from outside.
-func attachForVerify(ctx context.Context, progress io.Writer, f verifyFlags, cfg *config.Config) (detach func(), kafka bool, err error) {
-	if url, ok := devmode.Attach(filepath.Join(f.dataDir, "clickhouse")); ok {
+// attachBoth points the configuration at the ClickHouse and the Kafka of a data
+// directory, which it starts and detach stops. If a demo is running there,
+// kafka is false: its Kafka cannot be found from outside.
+func attachBoth(ctx context.Context, progress io.Writer, dataDir string, cfg *config.Config) (detach func(), kafka bool, err error) {
+	if url, ok := devmode.Attach(filepath.Join(dataDir, "clickhouse")); ok {
 		pointAt(cfg, url)
-		if f.records {
-			return nil, false, errors.New("--records: the demo in this data directory is running, and its Kafka cannot be reached from outside: stop the demo first")
-		}
-		if !f.noKafka {
-			fmt.Fprintln(progress, "the demo in this data directory is running: comparing ledger and tables, without its Kafka")
-		}
 		return func() {}, false, nil
 	}
-	if f.noKafka {
-		detach, err = attachClickHouse(ctx, progress, f.dataDir, cfg)
-		return detach, false, err
-	}
-	l, err := startLocal(ctx, progress, f.dataDir, 0, *cfg, slog.New(slog.DiscardHandler))
+	l, err := startLocal(ctx, progress, dataDir, 0, *cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, false, err
 	}

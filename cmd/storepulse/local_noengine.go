@@ -33,7 +33,7 @@ func attachClickHouse(context.Context, io.Writer, string, *config.Config) (func(
 	return nil, errNoEngine
 }
 
-func attachForVerify(context.Context, io.Writer, verifyFlags, *config.Config) (func(), bool, error) {
+func attachBoth(context.Context, io.Writer, string, *config.Config) (func(), bool, error) {
 	return nil, false, errNoEngine
 }
 

@@ -25,7 +25,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the default comes back: a second one kills.
 	context.AfterFunc(ctx, stop)
-	os.Exit(execute(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	os.Exit(execute(ctx, os.Args, streams{os.Stdin, os.Stdout, os.Stderr}))
 }
 
 // streams are the program's standard streams.
@@ -37,11 +37,11 @@ type streams struct {
 // errFailed: what is wrong has been printed; only the exit code is left to set.
 var errFailed = errors.New("failed")
 
-// execute runs one command line and gives its exit code: 0, 1 for a failure, 2
-// for a command line that makes no sense.
+// execute runs one command line, the program's name first, and gives its exit
+// code: 0, 1 for a failure, 2 for a command line that makes no sense.
 func execute(ctx context.Context, args []string, std streams) int {
-	root := newRoot(std)
-	root.SetArgs(args)
+	root := newRoot(args[0], std)
+	root.SetArgs(args[1:])
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
@@ -68,6 +68,7 @@ func (e *usageError) Unwrap() error { return e.error }
 // shared is what every command can see.
 type shared struct {
 	streams
+	program    string // as it was called
 	configFile string
 }
 
@@ -76,8 +77,8 @@ func (s *shared) config() (config.Config, error) {
 	return config.Load(s.configFile, os.Environ())
 }
 
-func newRoot(std streams) *cobra.Command {
-	s := &shared{streams: std}
+func newRoot(program string, std streams) *cobra.Command {
+	s := &shared{streams: std, program: program}
 	root := &cobra.Command{
 		Use:   "storepulse",
 		Short: "Streaming metrics for online shops: Kafka to ClickHouse and Prometheus",
@@ -104,12 +105,23 @@ them into funnel stages, writes facts to ClickHouse and exposes Prometheus serie
 	return root
 }
 
+// group is a command that does nothing but hold others: alone it says which.
+func group(use, short string, holds ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		Args: cobra.NoArgs, // without it cobra shows the help for any wrong word, and calls that a success
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(holds...)
+	return cmd
+}
+
 // wrapArgs makes wrong arguments a usage error, in subcommands too.
 func wrapArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return &usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+				return &usageError{fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), err)}
 			}
 			return nil
 		}

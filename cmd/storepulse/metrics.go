@@ -15,12 +15,6 @@ import (
 )
 
 func newMetrics(s *shared) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "metrics",
-		Short: "What every metric means, and where to read it",
-		Long: `metrics explains the metrics: formula, unit, dimensions, edge rules, the
-Prometheus series and the ClickHouse view of each, its dashboards and alerts.`,
-	}
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "All metrics, a line each",
@@ -53,7 +47,9 @@ Prometheus series and the ClickHouse view of each, its dashboards and alerts.`,
 			return nil
 		},
 	}
-	cmd.AddCommand(list, show)
+	cmd := group("metrics", "What every metric means, and where to read it", list, show)
+	cmd.Long = `metrics explains the metrics: formula, unit, dimensions, edge rules, the
+Prometheus series and the ClickHouse view of each, its dashboards and alerts.`
 	return cmd
 }
 
@@ -83,7 +79,7 @@ func show(s *shared, m *catalogue.Metric) {
 	line("unit", m.Unit)
 	line("dimensions", strings.Join(m.Dimensions, ", "))
 	for i, e := range m.Edges {
-		line([]string{"mind", ""}[min(i, 1)], e)
+		line([]string{"note", ""}[min(i, 1)], e)
 	}
 	line("series", strings.Join(m.Series, ", "))
 	line("now", m.Now)

@@ -5,25 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"os"
 	"os/user"
-	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/deadletters"
 	"github.com/storepulse/storepulse/internal/obs"
-	"github.com/storepulse/storepulse/internal/produce"
 	"github.com/storepulse/storepulse/internal/progress"
 	"github.com/storepulse/storepulse/internal/records"
 	"github.com/storepulse/storepulse/sink/clickhouse"
@@ -38,7 +32,6 @@ type replayFlags struct {
 	fix      string
 	dry, yes bool
 	rate     float64
-	dataDir  string
 }
 
 func newLettersReplay(s *shared) *cobra.Command {
@@ -65,26 +58,32 @@ A fix file mends records first; it never changes an id:
   storepulse deadletters replay --reason bad_currency --fix mend.yaml --yes`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return audited(cmd, s, flags.dataDir, func(cfg config.Config, c *clickhouse.Client) error {
-				return replay(cmd.Context(), s, cfg, c, flags)
+			if err := notNegative("rate", flags.rate); err != nil {
+				return err
+			}
+			cfg, err := s.config()
+			if err != nil {
+				return err
+			}
+			filter, err := flags.filter(cfg)
+			if err != nil {
+				return err
+			}
+			return withStore(cmd.Context(), s, cfg, place{}, func(cfg config.Config, c *clickhouse.Client) error {
+				return replay(cmd.Context(), s, cfg, c, flags, filter)
 			})
 		},
 	}
-	flags.add(cmd, 0, "at most so many letters (0 = all)")
+	flags.add(cmd, 0, "at most this many letters (0 = all)")
 	f := cmd.Flags()
 	f.StringVar(&flags.fix, "fix", "", "mend records by this file first (YAML)")
 	f.BoolVar(&flags.dry, "dry-run", false, "show what would be sent, and send nothing")
 	f.BoolVar(&flags.yes, "yes", false, "do not ask")
 	f.Float64Var(&flags.rate, "rate", 200, "events per second (0 = as fast as it goes)")
-	f.StringVar(&flags.dataDir, "data-dir", "", "a demo's data directory")
 	return cmd
 }
 
-func replay(ctx context.Context, s *shared, cfg config.Config, c *clickhouse.Client, flags replayFlags) error {
-	filter, err := flags.filter(cfg)
-	if err != nil {
-		return err
-	}
+func replay(ctx context.Context, s *shared, cfg config.Config, c *clickhouse.Client, flags replayFlags, filter deadletters.Filter) error {
 	voc, err := cfg.Vocabulary()
 	if err != nil {
 		return err
@@ -100,7 +99,7 @@ func replay(ctx context.Context, s *shared, cfg config.Config, c *clickhouse.Cli
 		return err
 	}
 	defer func() { _ = kafka.Close() }()
-	transport, err := ingest.NewTransport(cfg.Kafka)
+	producer, err := producerConfig(cfg)
 	if err != nil {
 		return err
 	}
@@ -111,7 +110,7 @@ func replay(ctx context.Context, s *shared, cfg config.Config, c *clickhouse.Cli
 	rules := cfg.Transform()
 	r := deadletters.Replay{
 		Store: c, Kafka: kafka, Fix: fix, Filter: filter, Run: uuid.New(), By: whoami(), Rate: flags.rate,
-		Writer:   produce.Config{Brokers: cfg.Kafka.Brokers, Transport: transport, Topics: voc.Topics},
+		Writer:   producer,
 		Settings: deadletters.Settings{Vocabulary: voc, Watermarks: marks, Horizon: rules.MergeHorizon, Remember: rules.Gap + rules.MergeHorizon + rememberSlack},
 	}
 	var show func(*deadletters.Verdict) error
@@ -177,62 +176,6 @@ func confirm(s *shared, n int) error {
 		return errors.New("nothing was sent")
 	}
 	return nil
-}
-
-// fateTexts say what happens to letters, in the order of a report.
-var fateTexts = []struct {
-	fate deadletters.Fate
-	text string
-}{
-	{deadletters.Send, "send"},
-	{deadletters.Fact, "leave out: the event is a fact"},
-	{deadletters.Replayed, "leave out: replayed before"},
-	{deadletters.Twin, "leave out: the same event as an earlier letter"},
-	{deadletters.Refused, "leave out: would be refused again"},
-	{deadletters.Unfixed, "leave out: the fix file cannot be applied"},
-	{deadletters.Gone, "leave out: cut at 64 KiB, and gone from Kafka"},
-	{deadletters.Waits, "leave out for now: the lane still remembers the event and would drop it"},
-	{deadletters.Parts, "leave out: other rows of the record stand and would be doubled"},
-	{deadletters.NoRecord, "leave out: a row that no record caused"},
-}
-
-func printPlan(w io.Writer, what string, c deadletters.Counts, fix *deadletters.Fix) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, what+":")
-	for _, f := range fateTexts {
-		n := c.Fates[f.fate]
-		if n == 0 && f.fate != deadletters.Send {
-			continue
-		}
-		fmt.Fprintf(tw, "%8d\t%s\n", n, f.text)
-		switch f.fate {
-		case deadletters.Replayed:
-			if c.Found > 0 {
-				fmt.Fprintf(tw, "\t%8d  by a run that was interrupted, now noted\n", c.Found)
-			}
-		case deadletters.Send:
-			for class, n := range c.Classes {
-				if n > 0 {
-					fmt.Fprintf(tw, "\t%8d  %s\n", n, classTexts[class])
-				}
-			}
-		case deadletters.Refused:
-			for _, reason := range slices.Sorted(maps.Keys(c.Reasons)) {
-				fmt.Fprintf(tw, "\t%8d  %s\n", c.Reasons[reason], reason)
-			}
-		}
-	}
-	for _, line := range c.Idle(fix) {
-		fmt.Fprintf(tw, "the rule at line %d of the fix file matches no letter\n", line)
-	}
-	_ = tw.Flush()
-}
-
-var classTexts = [...]string{
-	deadletters.InTime:  "in time: folded into their sessions",
-	deadletters.Late:    "late: the lane rebuilds their sessions",
-	deadletters.TooLate: "over 72 h late: stored and flagged, in no session",
-	deadletters.Order:   "order events: applied however late",
 }
 
 func whoami() string {

@@ -10,31 +10,27 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/storepulse/storepulse/dashboards/counted"
 	"github.com/storepulse/storepulse/internal/backfill"
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/internal/config"
-	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/progress"
 	"github.com/storepulse/storepulse/schemas"
 	"github.com/storepulse/storepulse/sink/clickhouse"
 )
 
 func newRules(s *shared) *cobra.Command {
-	cmd := &cobra.Command{Use: "rules", Short: "What the recording rules need"}
-	cmd.AddCommand(newRulesBackfill(s))
-	return cmd
+	return group("rules", "Compute past weeks for the recording rules", newRulesBackfill(s))
 }
 
 // backfillFlags are the command line of rules backfill.
 type backfillFlags struct {
-	from, until string
-	weeks       int
-	output      string
-	dryRun      bool
+	from, to string
+	weeks    int
+	output   string
+	dryRun   bool
 }
 
 func newRulesBackfill(s *shared) *cobra.Command {
@@ -48,7 +44,7 @@ blocks of it, so that alerts can compare with weeks in which no Prometheus ran.
 The configured promotions of those weeks are written too, because baselines
 leave them out. It only reads, and may run while workers write.
 
-Samples end where the facts are complete, or at --until: give it the first
+Samples end where the facts are complete, or at --to: give it the first
 sample of a Prometheus that runs already. docs/operations.md, "The first four
 weeks", has the whole procedure.`,
 		Example: `  storepulse rules backfill --dry-run
@@ -63,15 +59,15 @@ weeks", has the whole procedure.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.from, "from", "", "first sample (RFC 3339, or a date in UTC)")
-	fl.StringVar(&f.until, "until", "", "last sample; without it, now or as far as the facts are complete")
-	fl.IntVar(&f.weeks, "weeks", 4, "so many weeks before --until; a fifth lets the trend of GMV see four whole weeks")
-	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for standard output")
+	fl.StringVar(&f.from, "from", "", "first sample: "+timeForms)
+	fl.StringVar(&f.to, "to", "", "last sample; without it, now or as far as the facts are complete")
+	fl.IntVar(&f.weeks, "weeks", 4, "this many weeks before --to; a fifth lets the trend of GMV see four whole weeks")
+	outputFlag(fl, &f.output)
 	fl.BoolVar(&f.dryRun, "dry-run", false, "compute and count, write nothing")
 	return cmd
 }
 
-func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time) (err error) {
+func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time) error {
 	cfg, err := s.config()
 	if err != nil {
 		return err
@@ -80,20 +76,16 @@ func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time)
 	if err != nil {
 		return err
 	}
+	return withStore(ctx, s, cfg, place{}, func(cfg config.Config, client *clickhouse.Client) error {
+		return f.fill(ctx, s, cfg, client, from, until)
+	})
+}
+
+// fill computes from the facts, as far as they are complete.
+func (f backfillFlags) fill(ctx context.Context, s *shared, cfg config.Config, client *clickhouse.Client, from, until time.Time) error {
 	voc, err := cfg.Vocabulary()
 	if err != nil {
 		return err
-	}
-	client, err := clickhouse.New(cfg.ClickHouse(), obs.NewLogger(s.err, cfg.Log), prometheus.NewRegistry())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.Close() }()
-	if err := client.Ping(ctx); err != nil {
-		return err
-	}
-	if err := client.CheckSchema(ctx); err != nil {
-		return fmt.Errorf("%w (`storepulse migrate` brings the tables up to date)", err)
 	}
 	complete, lane, err := completeUntil(ctx, checkpoint.NewStore(client, cfg.Pipeline.ID))
 	switch {
@@ -101,7 +93,7 @@ func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time)
 		return err
 	case complete.IsZero():
 		return errors.New("the ledger is empty: no worker has written facts into this database yet (is sink.clickhouse.database the right one?)")
-	case f.until == "" && complete.Before(until):
+	case f.to == "" && complete.Before(until):
 		until = complete
 	case complete.Before(until):
 		fmt.Fprintf(s.err, "the facts are complete until %s only (lane %d): later samples may be too low\n", complete.Format(time.RFC3339), lane)
@@ -130,17 +122,17 @@ func runBackfill(ctx context.Context, s *shared, f backfillFlags, now time.Time)
 
 // times reads the range; a zero from is that of --weeks.
 func (f backfillFlags) times(now time.Time) (from, until time.Time, err error) {
-	if from, err = parseTime("--from", f.from); err != nil {
+	if from, err = timeFlag("from", f.from, now); err != nil {
 		return from, until, err
 	}
-	if until, err = parseTime("--until", f.until); err != nil {
+	if until, err = timeFlag("to", f.to, now); err != nil {
 		return from, until, err
 	}
 	switch {
 	case until.IsZero():
 		until = now
 	case until.After(now):
-		return from, until, &usageError{fmt.Errorf("--until %s is in the future: Prometheus would refuse all samples before it", f.until)}
+		return from, until, &usageError{fmt.Errorf("--to %s is in the future: Prometheus would refuse all samples before it", f.to)}
 	}
 	if f.weeks < 1 || f.weeks > 6 {
 		return from, until, &usageError{fmt.Errorf("--weeks: want 1 to 6, Prometheus keeps 45 days (got %d)", f.weeks)}

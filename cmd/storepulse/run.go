@@ -23,6 +23,9 @@ state and leaves. With --drain it takes what is in the topics now, closes every
 session and exits.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !drain && cmd.Flags().Changed("within") {
+				return &usageError{errors.New("run: --within belongs to --drain")}
+			}
 			cfg, err := s.config()
 			if err != nil {
 				return err
@@ -55,34 +58,4 @@ session and exits.`,
 	cmd.Flags().BoolVar(&drain, "drain", false, "take what is in the topics, close every session and exit")
 	cmd.Flags().DurationVar(&within, "within", 10*time.Minute, "with --drain: give up after this long")
 	return cmd
-}
-
-func newMigrate(s *shared) *cobra.Command {
-	return &cobra.Command{
-		Use:   "migrate",
-		Short: "Create or update the tables and views in ClickHouse",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config()
-			if err != nil {
-				return err
-			}
-			st, err := newStack(cfg, obs.NewLogger(s.err, cfg.Log))
-			if err != nil {
-				return err
-			}
-			defer func() { _ = st.close() }()
-			if err := st.store.Ping(cmd.Context()); err != nil {
-				return err
-			}
-			applied, err := st.migrate(cmd.Context())
-			for _, f := range applied {
-				fmt.Fprintln(s.out, "applied", f)
-			}
-			if err == nil && len(applied) == 0 {
-				fmt.Fprintln(s.out, "the tables were up to date; views written")
-			}
-			return err
-		},
-	}
 }

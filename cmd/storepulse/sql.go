@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -25,8 +24,7 @@ func newSQL(s *shared) *cobra.Command {
 		Use:   "sql QUERY",
 		Short: "Ask ClickHouse, the configured one or a demo's",
 		Long: `sql sends one query to the configured ClickHouse, or with --data-dir to the
-embedded one of a demo, whether that is running or not. Without --data-dir and
---config it takes ./.storepulse if that is there.`,
+embedded one of a demo, whether that is running or not.`,
 		Example: `  storepulse sql 'SELECT count() FROM fact_events' --data-dir .storepulse
   storepulse sql 'SELECT * FROM orders LIMIT 5' --format json`,
 		Args: cobra.ExactArgs(1),
@@ -39,22 +37,15 @@ embedded one of a demo, whether that is running or not. Without --data-dir and
 			if err != nil {
 				return err
 			}
-			if dataDir == "" && s.configFile == "" && os.Getenv("STOREPULSE_SINK_CLICKHOUSE_URL") == "" {
-				if _, err := os.Stat(".storepulse"); err == nil {
-					dataDir = ".storepulse"
-				}
+			detach, err := place{dataDir: dataDir}.attach(cmd.Context(), s.err, &cfg)
+			if err != nil {
+				return err
 			}
-			if dataDir != "" {
-				local, err := attachClickHouse(cmd.Context(), s.err, dataDir, &cfg)
-				if err != nil {
-					return err
-				}
-				defer local()
-			}
+			defer detach()
 			return ask(cmd.Context(), s, cfg, args[0], ch)
 		},
 	}
-	cmd.Flags().StringVar(&dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(cmd.Flags(), &dataDir)
 	cmd.Flags().StringVar(&format, "format", "table", fmt.Sprintf("output: %s", strings.Join(slices.Sorted(maps.Keys(sqlFormats)), ", ")))
 	return cmd
 }

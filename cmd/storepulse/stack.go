@@ -89,7 +89,7 @@ func (s *stack) check(ctx context.Context) error {
 	}
 	if !s.cfg.Sink.Migrate {
 		if err := s.store.CheckSchema(ctx); err != nil {
-			return fmt.Errorf("%w (run `storepulse migrate`, or set sink.migrate)", err)
+			return fmt.Errorf("%w, or set sink.migrate", err)
 		}
 	} else {
 		applied, err := s.migrate(ctx)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/checkpoint"
+	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/obs"
 	"github.com/storepulse/storepulse/internal/progress"
 	"github.com/storepulse/storepulse/internal/verify"
@@ -22,7 +24,7 @@ import (
 // verifyFlags are the command line of verify.
 type verifyFlags struct {
 	from, to string
-	lanes    []uint
+	lanes    lanes
 	records  bool
 	noKafka  bool
 	json     bool
@@ -48,13 +50,13 @@ they are still there, and compares the checksum of every epoch.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runVerify(cmd.Context(), s, f) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.from, "from", "", "only epochs planned at or after this time (RFC 3339, or a date in UTC)")
+	fl.StringVar(&f.from, "from", "", "only epochs planned at or after this time: "+timeForms)
 	fl.StringVar(&f.to, "to", "", "only epochs planned before this time")
-	fl.UintSliceVar(&f.lanes, "lane", nil, "only this lane; may be given several times")
+	laneFlag(fl, &f.lanes)
 	fl.BoolVar(&f.records, "records", false, "read the records from Kafka again and compare checksums")
 	fl.BoolVar(&f.noKafka, "no-kafka", false, "compare ledger and tables only")
 	fl.BoolVar(&f.json, "json", false, "write the report as JSON")
-	fl.StringVar(&f.dataDir, "data-dir", "", "a demo's data directory")
+	dataDirFlag(fl, &f.dataDir)
 	return cmd
 }
 
@@ -64,41 +66,40 @@ func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
 		return err
 	}
 	opt := cfg.Verify()
-	if opt.From, err = parseTime("--from", f.from); err != nil {
+	now := time.Now()
+	if opt.From, err = timeFlag("from", f.from, now); err != nil {
 		return err
 	}
-	if opt.To, err = parseTime("--to", f.to); err != nil {
+	if opt.To, err = timeFlag("to", f.to, now); err != nil {
 		return err
 	}
 	if f.records && f.noKafka {
 		return &usageError{errors.New("--records reads Kafka: leave --no-kafka out")}
 	}
-	opt.Records = f.records
-	for _, l := range f.lanes {
-		opt.Lanes = append(opt.Lanes, uint32(l))
-	}
-	if f.dataDir != "" {
-		detach, kafka, err := attachForVerify(ctx, s.err, f, &cfg)
+	opt.Records, opt.Lanes = f.records, f.lanes
+	at := place{dataDir: f.dataDir}
+	switch {
+	case f.records:
+		at.kafka = "--records"
+	case f.dataDir != "" && !f.noKafka: // with Kafka if it can be had
+		detach, kafka, err := attachBoth(ctx, s.err, f.dataDir, &cfg)
 		if err != nil {
 			return err
 		}
 		defer detach()
-		f.noKafka = f.noKafka || !kafka
+		if !kafka {
+			fmt.Fprintln(s.err, "the demo in this data directory is running: comparing ledger and tables, without its Kafka")
+		}
+		at, f.noKafka = place{}, !kafka
 	}
-	log := obs.NewLogger(s.err, cfg.Log)
-	client, err := clickhouse.New(cfg.ClickHouse(), log, prometheus.NewRegistry())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.Close() }()
-	if err := client.Ping(ctx); err != nil {
-		return err
-	}
-	if err := client.CheckSchema(ctx); err != nil {
-		return fmt.Errorf("%w (`storepulse migrate` brings the tables up to date)", err)
-	}
+	return withStore(ctx, s, cfg, at, func(cfg config.Config, client *clickhouse.Client) error {
+		return f.compare(ctx, s, cfg, client, opt)
+	})
+}
+
+func (f verifyFlags) compare(ctx context.Context, s *shared, cfg config.Config, client *clickhouse.Client, opt verify.Options) error {
 	if !f.noKafka {
-		kafka, err := ingest.New(cfg.Source(), log, prometheus.NewRegistry())
+		kafka, err := ingest.New(cfg.Source(), obs.NewLogger(s.err, cfg.Log), prometheus.NewRegistry())
 		if err != nil {
 			return err
 		}
@@ -122,28 +123,19 @@ func runVerify(ctx context.Context, s *shared, f verifyFlags) error {
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
 	}
+	return f.print(s.out, r)
+}
+
+func (f verifyFlags) print(w io.Writer, r *verify.Report) (err error) {
 	if f.json {
-		enc := json.NewEncoder(s.out)
+		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		err = enc.Encode(r)
 	} else {
-		err = r.Print(s.out)
+		err = r.Print(w)
 	}
 	if err == nil && !r.Agrees() {
 		err = errFailed
 	}
 	return err
-}
-
-// parseTime reads a time or a date.
-func parseTime(flag, v string) (time.Time, error) {
-	if v == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, v); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, &usageError{fmt.Errorf("%s: want a time as 2026-11-10T18:00:00Z or a date as 2026-11-10 (got %q)", flag, v)}
 }

@@ -80,8 +80,7 @@ func (c Config) Vocabulary() (*schemas.Vocabulary, error) {
 		}
 		tenants = append(tenants, schemas.Tenant{ID: id, Location: loc, Currency: t.Currency, Domains: t.Domains})
 	}
-	topics := [schemas.NumTopics]string{schemas.Clickstream: c.Kafka.Topics.Clickstream, schemas.OrdersTopic: c.Kafka.Topics.Orders}
-	return schemas.NewVocabulary(topics, tenants, c.Events.ExtraTypes, c.Events.Categories)
+	return schemas.NewVocabulary(c.Kafka.Topics.Names(), tenants, c.Events.ExtraTypes, c.Events.Categories)
 }
 
 // Transform gives the session and order rules.
@@ -96,7 +95,7 @@ func (c Config) Transform() transform.Settings {
 // ClickHouse gives what package clickhouse is told.
 func (c Config) ClickHouse() clickhouse.Config {
 	ch := c.Sink.ClickHouse
-	ch.Topics = [schemas.NumTopics]string{schemas.Clickstream: c.Kafka.Topics.Clickstream, schemas.OrdersTopic: c.Kafka.Topics.Orders}
+	ch.Topics = c.Kafka.Topics.Names()
 	return ch
 }
 

@@ -90,7 +90,7 @@ type Filter struct {
 	Reasons  []string
 	Topic    string // Kafka name, empty: both
 	Field    string
-	Lane     int       // -1: all
+	Lanes    []uint32  // empty: all
 	From, To time.Time // received_at, half open
 	Limit    int       // 0: none
 }
@@ -111,9 +111,9 @@ func (f *Filter) where() (string, ch.Parameters) {
 		conditions = append(conditions, "field = {field:String}")
 		args["field"] = clickhouse.Text(f.Field)
 	}
-	if f.Lane >= 0 {
-		conditions = append(conditions, "lane = {lane:UInt32}")
-		args["lane"] = fmt.Sprint(f.Lane)
+	if len(f.Lanes) > 0 {
+		conditions = append(conditions, "lane IN {lanes:Array(UInt32)}")
+		args["lanes"] = strings.ReplaceAll(fmt.Sprint(f.Lanes), " ", ",")
 	}
 	if !f.From.IsZero() {
 		conditions = append(conditions, "received_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND business_date >= toDate(fromUnixTimestamp64Milli({from:Int64}, 'UTC'))")

@@ -9,7 +9,8 @@ import (
 )
 
 // TestDemo: the embedded product shows a living shop, its facts, ledger and
-// metrics agree when it stops, and a second run goes on with the same data.
+// metrics agree when it stops, its records can be read again whatever Kafka is
+// configured, and a second run goes on with the same data.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	s := &shop{t: t}
@@ -34,6 +35,11 @@ func TestDemo(t *testing.T) {
 		return n
 	}
 	first := count()
+	record := s.startEnv(append(os.Environ(), "STOREPULSE_KAFKA_BROKERS=127.0.0.1:1", "STOREPULSE_KAFKA_TLS_ENABLED=true"), "trace", "--position", "clickstream/0/0", "--record", "--data-dir", dir)
+	record.wait(t, time.Minute)
+	if out := record.log.String(); !strings.Contains(out, "in kafka") {
+		t.Errorf("the first record of lane 0 is not read from the demo's Kafka:\n%s", out)
+	}
 	out := demo()
 	if second := count(); first == 0 || second <= first {
 		t.Errorf("facts: %d after the first run, %d after the second\n%s", first, second, out)

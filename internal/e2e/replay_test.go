@@ -184,7 +184,7 @@ func TestReplay(t *testing.T) {
 		} {
 			t.Logf("%s\n%s", strings.Join(args, " "), s.run(args...))
 		}
-		if n := len(lines(strings.TrimSpace(s.run("deadletters", "export", "--headers")))); n != 8 {
+		if n := len(lines(strings.TrimSpace(s.run("deadletters", "export", "--headers", "--lane", "0", "--lane", "1")))); n != 8 {
 			t.Errorf("%d letters exported, want 8", n)
 		}
 	})
@@ -244,7 +244,7 @@ func TestReplayInterrupted(t *testing.T) {
 					t.Fatal(err)
 				}
 				r := deadletters.Replay{
-					Store: &dying{Client: client, at: c.at, after: c.after}, Kafka: s.reader(), Fix: fix, Filter: deadletters.Filter{Lane: -1}, Run: uuid.New(), By: "test",
+					Store: &dying{Client: client, at: c.at, after: c.after}, Kafka: s.reader(), Fix: fix, Run: uuid.New(), By: "test",
 					Settings: deadletters.Settings{Vocabulary: voc, Horizon: 2 * time.Hour, Remember: 3 * time.Hour}, Writer: s.writer(),
 				}
 				if _, err := r.Send(t.Context()); !errors.Is(err, errDied) {

@@ -44,7 +44,7 @@ func NewReader(cfg ingest.Config, log *slog.Logger) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{client: c, topics: [schemas.NumTopics]string{cfg.Kafka.Topics.Clickstream, cfg.Kafka.Topics.Orders}}, nil
+	return &Reader{client: c, topics: cfg.Kafka.Topics.Names()}, nil
 }
 
 // Close lets the connections go.

@@ -128,7 +128,7 @@ func (r *run) findings() []error {
 // setUp starts Kafka, the engine, the proxies and the first workers.
 func (r *run) setUp(ctx context.Context, dir string) error {
 	r.cfg = config.Default()
-	r.topics = [schemas.NumTopics]string{r.cfg.Kafka.Topics.Clickstream, r.cfg.Kafka.Topics.Orders}
+	r.topics = r.cfg.Kafka.Topics.Names()
 	r.brokers = newBrokers(r.Kafka, dir, r.KafkaPort, r.Nodes)
 	r.table.printf("starting %d broker(s) on port %d, the engine, %d workers; logs in %s", r.Nodes, r.KafkaPort, startWorkers, dir)
 	if err := r.brokers.start(ctx); err != nil {
