@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/config"
@@ -42,6 +44,8 @@ func startLocal(ctx context.Context, progress io.Writer, dataDir string, partiti
 	}
 	// As in pointAt: no user of the configured one, no TLS.
 	l.cfg.Kafka.Brokers, l.cfg.Kafka.TLS, l.cfg.Kafka.SASL = []string{l.kafka.Addr()}, ingest.TLSConfig{}, ingest.SASLConfig{}
+	// Nobody waits for the lanes of this only worker, and the machine may be busy.
+	l.cfg.Kafka.SessionTimeout = max(l.cfg.Kafka.SessionTimeout, 30*time.Second)
 	pointAt(&l.cfg, l.clickhouse.URL())
 	return l, nil
 }
@@ -66,9 +70,20 @@ func (l *local) stop() error {
 	return errors.Join(l.kafka.Close(), l.clickhouse.Stop())
 }
 
+// dataDirExists keeps a misspelt name from becoming an empty data directory.
+func dataDirExists(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "clickhouse")); err != nil {
+		return fmt.Errorf("%s is no data directory of a demo (`storepulse demo --data-dir` makes one): %w", dir, err)
+	}
+	return nil
+}
+
 // attachClickHouse points the configuration at the ClickHouse of a data
 // directory: the running one, or one that it starts and the returned function stops.
 func attachClickHouse(ctx context.Context, progress io.Writer, dataDir string, cfg *config.Config) (func(), error) {
+	if err := dataDirExists(dataDir); err != nil {
+		return nil, err
+	}
 	dir := filepath.Join(dataDir, "clickhouse")
 	if url, ok := devmode.Attach(dir); ok {
 		pointAt(cfg, url)
@@ -86,6 +101,9 @@ func attachClickHouse(ctx context.Context, progress io.Writer, dataDir string, c
 // directory, which it starts and detach stops. If a demo is running there,
 // kafka is false: its Kafka cannot be found from outside.
 func attachBoth(ctx context.Context, progress io.Writer, dataDir string, cfg *config.Config) (detach func(), kafka bool, err error) {
+	if err := dataDirExists(dataDir); err != nil {
+		return nil, false, err
+	}
 	if url, ok := devmode.Attach(filepath.Join(dataDir, "clickhouse")); ok {
 		pointAt(cfg, url)
 		return func() {}, false, nil
