@@ -36,7 +36,7 @@ func FuzzDecode(f *testing.F) {
 	j := &judge{v, NewDecoder(v), NewBatch(v)}
 	f.Fuzz(func(t *testing.T, value, headers []byte) {
 		for _, topic := range []Topic{Clickstream, OrdersTopic} {
-			j.check(t, topic, &Record{Value: value, Headers: headers, Timestamp: 1772328603000})
+			j.check(t, topic, &Record{Value: value, Headers: headers, Timestamp: arrival})
 		}
 	})
 }
@@ -60,13 +60,13 @@ func TestBrokenSamples(t *testing.T) {
 				continue
 			}
 			for i := 0; i < len(value); i += 1 + rnd.IntN(4) {
-				j.check(t, Topic(topic), &Record{Value: value[:i]})
+				j.check(t, Topic(topic), &Record{Value: value[:i], Timestamp: arrival})
 				const spoilers = "\"\\{}[],:0-9.eEntu \x00\xff\xe8"
 				c := spoilers[rnd.IntN(len(spoilers))]
 				changed := append(slices.Clone(value[:i]), c)
-				j.check(t, Topic(topic), &Record{Value: append(changed, value[i+1:]...)})
+				j.check(t, Topic(topic), &Record{Value: append(changed, value[i+1:]...), Timestamp: arrival})
 				changed = append(slices.Clone(value[:i]), c)
-				j.check(t, Topic(topic), &Record{Value: append(changed, value[i:]...)})
+				j.check(t, Topic(topic), &Record{Value: append(changed, value[i:]...), Timestamp: arrival})
 			}
 		}
 	}
