@@ -11,10 +11,13 @@ func (s *State) applyOrders(b *schemas.Batch) {
 	dropped, item := false, 0
 	keepItems := s.keepingItems[:0]
 	for i := range o.Offset {
-		t, clamped := eventTime(o.Time[i], o.Sent[i], o.Received[i], o.Explicit[i])
+		t, clamped := eventTime(o.Time[i], o.Sent[i], o.Received[i], o.Stamp[i], o.Explicit[i])
 		o.Time[i], o.Sent[i] = t, 0
 		if clamped {
 			o.TimeCorrected[i] = 1
+		}
+		if at := arrivedAt(o.Received[i], o.Stamp[i]); clamped || max(o.CreatedAt[i], o.PaidAt[i]) > at+futureBound {
+			o.Received[i] = at // a rebuild reads it back, not the Kafka timestamp
 		}
 		tenant, offset := o.Tenant.Index[i], o.Offset[i]
 		o.Day[i] = s.days[tenant].date(t)

@@ -76,7 +76,7 @@ func (a *archive) answer(ask *Ask) (*Past, error) {
 		if slices.Contains(ask.Orders, o.Order) {
 			p.Orders = append(p.Orders, o)
 		}
-		if in(ask.Owned, o.Visitor, o.CreatedAt, o.PaidAt, o.Time) {
+		if in(ask.Owned, o.Visitor, o.CreatedAt, o.PaidAt, o.Time, o.Received) {
 			p.Owned = append(p.Owned, o.Order)
 		}
 	}

@@ -3,7 +3,6 @@ package transform
 import (
 	"fmt"
 	"testing"
-
 )
 
 // The newest three days are kept, whatever day comes: also the last that 16
