@@ -92,7 +92,7 @@ func (s *State) applyClicks(e *schemas.Events) {
 			e.Late.Index[i] = class
 			s.countEvent(e, i)
 			if run > 0 {
-				s.deltas.Observe(int(tenant), s.register.EventLateness, max(0, run+s.outOfOrder-t), int(schemas.Clickstream))
+				s.deltas.Observe(int(tenant), s.register.EventLateness, s.lateness(t, run), int(schemas.Clickstream))
 			}
 			if class != schemas.LateNone {
 				s.late(schemas.Clickstream, e.Offset[i], tenant, e.EventID.At(i), e.Type.Index[i], t, e.Day[i], e.Visitor[i], run, class)

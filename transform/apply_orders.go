@@ -59,7 +59,7 @@ func (s *State) acceptOrder(o *schemas.Orders, i int, run int64) {
 	o.Late.Index[i] = class
 	s.countOrderEvent(o, i)
 	if run > 0 {
-		s.deltas.Observe(int(tenant), s.register.EventLateness, max(0, run+s.outOfOrder-t), int(schemas.OrdersTopic))
+		s.deltas.Observe(int(tenant), s.register.EventLateness, s.lateness(t, run), int(schemas.OrdersTopic))
 	}
 	if class != schemas.LateNone {
 		s.late(schemas.OrdersTopic, o.Offset[i], tenant, o.EventID.At(i), o.Type.Index[i], t, o.Day[i], o.Visitor[i], run, class)

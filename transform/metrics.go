@@ -80,6 +80,11 @@ func (s *State) countOrderEvent(o *schemas.Orders, i int) {
 	}
 }
 
+// lateness is how far the event lies behind the newest one before it.
+func (s *State) lateness(t, run int64) int64 {
+	return min(max(0, run+s.outOfOrder-t), maxLateness)
+}
+
 func (s *State) countCancelled(o *order, b *schemas.Orders, i int) {
 	if b.IsTest[i]|b.IsInternal[i] != 0 {
 		return
