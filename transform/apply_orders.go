@@ -124,22 +124,23 @@ func (s *State) orderUnits(hash uint64, items *schemas.OrderItems, from, to int)
 		} else if c, ok := s.categories[string(name)]; ok {
 			category = c
 		}
-		o.addUnits(category, other, items.Quantity[k])
+		o.units.add(category, other, items.Quantity[k])
 	}
 }
 
-func (o *order) addUnits(category, other uint8, n uint32) {
-	last := len(o.units) - 1
-	for k := range o.units {
-		u := &o.units[k]
-		if k == last && u.n > 0 && u.category != category {
-			u.category = other
+// add counts n units of the category. The last place is shared by all that have
+// none of their own: beyond one category it is of the others.
+func (u *unitCounts) add(category, other uint8, n uint32) {
+	last := len(u.n) - 1
+	for k := range u.n {
+		if k == last && u.n[k] > 0 && u.category[k] != category {
+			u.category[k] = other
 		}
-		if u.n == 0 || u.category == category || k == last {
-			if u.n == 0 {
-				u.category = category
+		if u.n[k] == 0 || u.category[k] == category || k == last {
+			if u.n[k] == 0 {
+				u.category[k] = category
 			}
-			u.n = uint16(min(uint32(u.n)+n, 1<<16-1))
+			u.n[k] += n
 			return
 		}
 	}

@@ -143,9 +143,9 @@ func (s *State) countOrders() {
 			} else {
 				d.Add(tenant, r.OrdersForeignCurrency, 1)
 			}
-			for _, u := range o.units {
-				if u.n > 0 {
-					d.Add(tenant, r.UnitsSold, int64(u.n), int(u.category))
+			for k, n := range o.units.n {
+				if n > 0 {
+					d.Add(tenant, r.UnitsSold, int64(n), int(o.units.category[k]))
 				}
 			}
 		}

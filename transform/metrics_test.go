@@ -28,3 +28,28 @@ func TestLatenessHasABound(t *testing.T) {
 		}
 	}
 }
+
+// An order of 200 lines of 100,000 pieces is counted to the last one, also if
+// the lane changes hands before it is paid.
+func TestUnitsOfALargeOrder(t *testing.T) {
+	l := newLane(t, testVocabulary(t), DefaultSettings())
+	l.sale(&sale{order: "o", id: "s1", at: noon, created: noon, kind: schemas.KindOrderCreated, version: 1, payable: 1})
+	items := l.batch.Items
+	for i := range 200 {
+		items.Offset.Append(0)
+		items.Time.Append(noon)
+		items.Day.Append(0)
+		items.Quantity.Append(100_000)
+		items.Category1.AppendString([]string{"shoes", "", "hats"}[i%3])
+	}
+	l.end(0)
+	l.next()
+	l.reopen()
+	l.sale(&sale{order: "o", id: "s2", at: noon, paidAt: noon, kind: schemas.KindOrderPaid, version: 2, paid: 1})
+	l.end(0)
+	for label, want := range []int64{6_700_000, 6_700_000, 6_600_000} {
+		if got := l.out.Deltas.Tenants[0][l.r.UnitsSold.Slot(label)]; got != want {
+			t.Errorf("%s: %d units, want %d", l.v.Categories[label], got, want)
+		}
+	}
+}
