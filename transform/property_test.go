@@ -81,7 +81,6 @@ func newWorld(r *rand.Rand) *world {
 	for k := range orders {
 		w.addOrder(r, k, k%visitors)
 	}
-	w.runAhead(r)
 	return w
 }
 
@@ -304,6 +303,7 @@ func TestSessionsAreAFunctionOfTheEvents(t *testing.T) {
 	for n = range *casesFlag {
 		r := rand.New(rand.NewPCG(seed+uint64(n), 1))
 		w = newWorld(r)
+		w.runAhead(r)
 		want := w.oracle(v)
 		for range 2 {
 			list := w.deliver(r)

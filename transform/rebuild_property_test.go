@@ -152,6 +152,7 @@ func TestRebuiltSessionsAreAFunctionOfTheEvents(t *testing.T) {
 	for n = range *casesFlag {
 		r := rand.New(rand.NewPCG(seed+uint64(n), 2))
 		w = newWorld(r)
+		w.runAhead(r)
 		l.state, l.epoch = New(v, l.r, w.settings), 0
 		l.next()
 		var rows oracle.Rows

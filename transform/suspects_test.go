@@ -80,6 +80,7 @@ func TestEachEventStandsOnce(t *testing.T) {
 	for n := range max(1, *casesFlag/5) {
 		r := rand.New(rand.NewPCG(seed+uint64(n), 5))
 		w := newWorld(r)
+		w.runAhead(r)
 		list := w.anyDelay(r, true)
 		for _, a := range list[:len(list):len(list)] {
 			for r.IntN(4) == 0 {
