@@ -156,8 +156,9 @@ func (d *Letters) AppendRefused(topic Topic, offset int64, table TableID, row ui
 	_ = json.Unmarshal(rec.Value, &head) // only to find the letter by
 	d.EventID.AppendString(head.ID[:min(len(head.ID), 4*maxID)])
 	d.Type.AppendString(head.Type[:min(len(head.Type), 4*maxID)])
-	d.Received.Append(rec.Timestamp)
-	d.Day.Append(uint16(max(0, rec.Timestamp/86_400_000)))
+	received := storable(rec.Timestamp)
+	d.Received.Append(received)
+	d.Day.Append(uint16(received / 86_400_000))
 	d.Key.Append(rec.Key)
 	deny := newDenyList()
 	value := deny.redact(nil, rec.Value[:min(len(rec.Value), MaxLetterBytes)])

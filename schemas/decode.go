@@ -42,6 +42,7 @@ type head struct {
 	tenant         uint8
 	time, sent     int64
 	received       int64
+	stamp          int64 // Kafka timestamp, 0 if the record has none to go by
 	explicit       uint8
 	sequence       uint64
 	currency       uint8
@@ -226,12 +227,7 @@ func (d *Decoder) readEnvelope(r *Record) {
 		d.note(ReasonBadValue, "specversion", `"`, brief(v.b), `"; want "1.0"`)
 	}
 	d.mustHave(fTime)
-	d.time = d.timeOf(fTime, "")
-	d.sent = d.timeOf(fSentTime, "")
-	d.explicit = 1
-	if d.received = d.timeOf(fReceivedTime, storedBefore); d.received == 0 {
-		d.received, d.explicit = storable(r.Timestamp), 0
-	}
+	d.readTimes(r)
 	d.sequence = d.whole(fSequence, 0, 1<<64-1)
 	d.isTest, d.inside = d.flag(fIsTest), d.flag(fIsInternal)
 	d.currency = 0
@@ -246,11 +242,4 @@ func (d *Decoder) readEnvelope(r *Record) {
 	for _, f := range required[d.typ.kind] {
 		d.mustHave(f)
 	}
-}
-
-// storable brings a Kafka timestamp, which nobody has checked, into the range
-// that the store can hold.
-func storable(timestamp int64) int64 {
-	const end = 4_102_444_800_000 // storedBefore
-	return min(max(timestamp, 0), end-1)
 }

@@ -17,6 +17,9 @@ func testVocabulary(t testing.TB) *Vocabulary {
 	return v
 }
 
+// arrival is the Kafka timestamp of records whose own does not matter.
+const arrival = 1772328603000
+
 // smallEvent has 14 fields and 315 bytes, the shape of most traffic.
 const smallEvent = `{"id":"0193f5c2-8a41-7d03-9f3e-0c1f6d5b7a21","source":"/tracker/web","type":"page_view","time":"2026-03-01T09:30:00.123+08:00","anonymous_id":"a-5f3c9b1e77d2481","user_id":"u-77d2","platform":"h5","page_type":"home","page_url":"/cn/","referrer":"","region":"CN-GD","consent":"granted","sequence":42,"is_test":false}`
 
@@ -56,7 +59,7 @@ func BenchmarkDecode(b *testing.B) {
 	for _, c := range []struct{ name, event string }{{"page_view_315B", smallEvent}, {"add_to_cart_800B", richEvent}} {
 		b.Run(c.name, func(b *testing.B) {
 			d, batch := NewDecoder(v), NewBatch(v)
-			r := &Record{Value: []byte(c.event), Timestamp: 1772328603000}
+			r := &Record{Value: []byte(c.event), Timestamp: arrival}
 			if reason := d.Decode(Clickstream, r, batch); reason != ReasonNone {
 				b.Fatal(reason, string(batch.Letters.Field.At(0)), string(batch.Letters.Detail.At(0)))
 			}
@@ -105,11 +108,11 @@ func TestDecodeAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range samples {
-			records[topic] = append(records[topic], &Record{Value: s.bytes()})
+			records[topic] = append(records[topic], &Record{Value: s.bytes(), Timestamp: arrival})
 		}
 	}
-	records[0] = append(records[0], &Record{Value: []byte(smallEvent)}, &Record{Value: []byte(richEvent)},
-		&Record{Value: []byte(smallEvent), Headers: []byte("\x02\x08ce_x\x00")}, &Record{Value: make([]byte, maxRecord+1)})
+	records[0] = append(records[0], &Record{Value: []byte(smallEvent), Timestamp: arrival}, &Record{Value: []byte(richEvent), Timestamp: arrival},
+		&Record{Value: []byte(smallEvent), Timestamp: arrival, Headers: []byte("\x02\x08ce_x\x00")}, &Record{Value: make([]byte, maxRecord+1)})
 	for topic, list := range records {
 		for _, r := range list {
 			one := func() { d.Decode(Topic(topic), r, batch) }

@@ -101,6 +101,7 @@ func (d *Decoder) click(r *Record, e *Events) {
 
 	e.Kind.Append(uint8(d.typ.kind))
 	e.Sent.Append(d.sent)
+	e.Stamp.Append(d.stamp)
 	e.Explicit.Append(d.explicit)
 	e.Key.Append(EventKey(d.sequence, dedup))
 	e.Dedup.Append(dedup)

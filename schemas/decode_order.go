@@ -92,6 +92,7 @@ func (d *Decoder) order(r *Record, o *Orders, lines *OrderItems) {
 
 	o.Kind.Append(uint8(d.typ.kind))
 	o.Sent.Append(d.sent)
+	o.Stamp.Append(d.stamp)
 	o.Explicit.Append(d.explicit)
 	o.Dedup.Append(dedup)
 	o.HasAnon.Append(linked)

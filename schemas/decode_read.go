@@ -54,8 +54,9 @@ func (d *Decoder) flag(f field) uint8 {
 	return 0
 }
 
-// timeOf is an optional time, 0 if absent. A time that is stored as it is must
-// lie before the year given; without one there is no bound, the transform corrects that one.
+// timeOf is an optional time, 0 if absent. A time that is stored as it is, or
+// that others are reckoned from, must lie before the year given; without one
+// there is no bound, the transform corrects that one.
 func (d *Decoder) timeOf(f field, before string) int64 {
 	v := &d.fields[f]
 	if v.shape != isString || (len(v.b) == 0 && f != fTime) {

@@ -164,7 +164,7 @@ func TestPayableMismatch(t *testing.T) {
 	} {
 		b := NewBatch(v)
 		value := `{"id":"e","source":"s","type":"order.updated","time":"2026-03-01T01:30:00Z","order_id":"o","order_version":1,"currency":"CNY",` + amounts + `}`
-		if r := NewDecoder(v).Decode(OrdersTopic, &Record{Value: []byte(value)}, b); r != ReasonNone {
+		if r := NewDecoder(v).Decode(OrdersTopic, &Record{Value: []byte(value), Timestamp: arrival}, b); r != ReasonNone {
 			t.Fatalf("%s: %s %s", amounts, r, b.Letters.Detail.At(0))
 		}
 		if got := b.Orders.PayableMismatch[0]; got != want {
@@ -183,7 +183,7 @@ func TestOrderVisitor(t *testing.T) {
 	} {
 		b := NewBatch(v)
 		value := `{"id":"e","source":"s","type":"order.updated","time":"2026-03-01T01:30:00Z","order_id":"o","order_version":1` + who + `}`
-		NewDecoder(v).Decode(OrdersTopic, &Record{Value: []byte(value)}, b)
+		NewDecoder(v).Decode(OrdersTopic, &Record{Value: []byte(value), Timestamp: arrival}, b)
 		if got := fmt.Sprintf("%d %x", b.Orders.HasAnon[0], b.Orders.Visitor[0][:4]); got != want {
 			t.Errorf("%s: got %s, want %s", who, got, want)
 		}
@@ -206,7 +206,7 @@ func TestTenants(t *testing.T) {
 		t.Helper()
 		b := NewBatch(v)
 		value := strings.Replace(smallEvent, `{`, `{`+tenant, 1)
-		got := NewDecoder(v).Decode(Clickstream, &Record{Value: []byte(value)}, b).String()
+		got := NewDecoder(v).Decode(Clickstream, &Record{Value: []byte(value), Timestamp: arrival}, b).String()
 		if got == "none" {
 			got = v.TenantNames[b.Events.Tenant.Index[0]]
 		}
@@ -274,7 +274,7 @@ func TestRecordsOfAnotherKind(t *testing.T) {
 		"huge length": {[]byte{2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, "bad_value headers"},
 	} {
 		b.Reset()
-		got := d.Decode(Clickstream, &Record{Value: []byte(smallEvent), Headers: c.headers}, b).String()
+		got := d.Decode(Clickstream, &Record{Value: []byte(smallEvent), Timestamp: arrival, Headers: c.headers}, b).String()
 		if got != "none" {
 			got += " " + string(b.Letters.Field.At(0))
 		}
@@ -289,7 +289,7 @@ func TestConfiguredType(t *testing.T) {
 	v := testVocabulary(t)
 	b := NewBatch(v)
 	for _, name := range []string{"share", "ecom.click.claim.displayed.v1"} {
-		if r := NewDecoder(v).Decode(Clickstream, &Record{Value: []byte(strings.Replace(smallEvent, "page_view", name, 1))}, b); r != ReasonNone {
+		if r := NewDecoder(v).Decode(Clickstream, &Record{Value: []byte(strings.Replace(smallEvent, "page_view", name, 1)), Timestamp: arrival}, b); r != ReasonNone {
 			t.Fatal(name, r, string(b.Letters.Detail.At(0)))
 		}
 	}

@@ -37,6 +37,7 @@ type Events struct {
 	// Not stored: what the transform needs beside the columns.
 	Kind     Fixed[uint8]  // Kind
 	Sent     Fixed[int64]  // senttime, 0 if absent
+	Stamp    Fixed[int64]  // Kafka timestamp, 0 if it lies before 2015: the record has none to go by
 	Explicit Fixed[uint8]  // 1 if receivedtime was given by the producer
 	Key      Fixed[uint64] // OrderKey of the event: tie-break in the canonical order and identity inside a visitor
 	Dedup    Fixed[ID]     // 128-bit hash of source ‖ 0 ‖ id
@@ -115,7 +116,7 @@ func (e *Events) Columns() []Column {
 }
 
 func (e *Events) side() []Column {
-	return []Column{&e.Kind, &e.Sent, &e.Explicit, &e.Key, &e.Dedup, &e.Order}
+	return []Column{&e.Kind, &e.Sent, &e.Stamp, &e.Explicit, &e.Key, &e.Dedup, &e.Order}
 }
 
 // Reset empties the columns and keeps their memory.

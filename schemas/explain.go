@@ -7,14 +7,14 @@ type Rejection struct {
 	Detail string // what is wrong and what would be right
 }
 
-// Explain judges one plain JSON event as the worker would; nil means that it
-// is right.
+// Explain judges one plain JSON event as the worker would, who finds it in a
+// record with a timestamp; nil means that it is right.
 func Explain(v *Vocabulary, t Topic, value []byte) *Rejection {
 	b := NewBatch(v)
 	if len(value) == 0 {
 		return &Rejection{ReasonBadJSON, "", "the event is empty; on the topic it would be a tombstone, counted and ignored"}
 	}
-	reason := NewDecoder(v).Decode(t, &Record{Value: value}, b)
+	reason := NewDecoder(v).Decode(t, &Record{Value: value, Timestamp: Earliest}, b)
 	if reason == ReasonNone {
 		return nil
 	}

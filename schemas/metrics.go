@@ -120,7 +120,7 @@ func NewRegister(v *Vocabulary) *Register {
 	r.StateCut = add(Counter, "ecom_state_cut_total", "items", "What a bound of the state cut off.", Label{"bound", []string{"session_events", "visitor_users", "visitor_orders", "dedup_window", "rebuilds"}})
 	r.SessionDuration = hist("ecom_session_duration_seconds", "Duration of closed sessions.", []float64{0, 10, 30, 60, 180, 600, 1800, 3600, 14400}, device)
 	r.CheckoutDuration = hist("ecom_checkout_duration_seconds", "Time from the first begin_checkout to the linked order.", []float64{10, 30, 60, 120, 300, 600, 1800, 3600}, device)
-	r.EventLateness = hist("ecom_event_lateness_seconds", "How far an event lay behind the newest one of its topic and lane.", []float64{1, 10, 60, 120, 600, 1800, 7200, 86400, 259200}, topic)
+	r.EventLateness = hist("ecom_event_lateness_seconds", "How far an event lay behind the newest one of its topic and lane, at most seven days.", []float64{1, 10, 60, 120, 600, 1800, 7200, 86400, 259200}, topic)
 
 	r.OrdersUnpaid = add(Gauge, "ecom_orders_unpaid", "orders", "Unpaid orders in state, by age.", Label{"age_bucket", AgeBucketNames})
 	r.BuyersToday = add(Gauge, "ecom_buyers_today", "buyers", "Distinct paying visitors of the business day, an upper bound for people.", platform)

@@ -44,6 +44,7 @@ type Orders struct {
 	// Not stored.
 	Kind     Fixed[uint8]
 	Sent     Fixed[int64]
+	Stamp    Fixed[int64]
 	Explicit Fixed[uint8]
 	Dedup    Fixed[ID]
 	HasAnon  Fixed[uint8] // 1 if Visitor comes from anonymous_id, 2 from user_id, 0 from order_id
@@ -131,7 +132,7 @@ func (o *Orders) Columns() []Column {
 }
 
 func (o *Orders) side() []Column {
-	return []Column{&o.Kind, &o.Sent, &o.Explicit, &o.Dedup, &o.HasAnon}
+	return []Column{&o.Kind, &o.Sent, &o.Stamp, &o.Explicit, &o.Dedup, &o.HasAnon}
 }
 
 // Reset empties the columns and keeps their memory.

@@ -40,7 +40,7 @@ func TestPersonalDataNeverStays(t *testing.T) {
 		{start + `"phone":"13800138000","pad":"` + strings.Repeat("x", maxRecord) + `"}`, "", ReasonTooLarge},
 	} {
 		b := NewBatch(v)
-		reason := NewDecoder(v).Decode(Clickstream, &Record{Value: []byte(c.value)}, b)
+		reason := NewDecoder(v).Decode(Clickstream, &Record{Value: []byte(c.value), Timestamp: arrival}, b)
 		show := c.value[:min(len(c.value), 100)]
 		if reason != c.reason {
 			t.Errorf("%s: reason %s (%s), want %s", show, reason, b.Letters.Detail.At(0), c.reason)
@@ -61,10 +61,10 @@ func TestRedactedRecordCanBeSentAgain(t *testing.T) {
 	v := testVocabulary(t)
 	d, b := NewDecoder(v), NewBatch(v)
 	first := strings.Replace(smallEvent, `"consent"`, `"phone":"13800138000","consent"`, 1)
-	if r := d.Decode(Clickstream, &Record{Value: []byte(first)}, b); r != ReasonPII {
+	if r := d.Decode(Clickstream, &Record{Value: []byte(first), Timestamp: arrival}, b); r != ReasonPII {
 		t.Fatal(r)
 	}
-	if r := d.Decode(Clickstream, &Record{Value: b.Letters.Value.At(0)}, b); r != ReasonNone {
+	if r := d.Decode(Clickstream, &Record{Value: b.Letters.Value.At(0), Timestamp: arrival}, b); r != ReasonNone {
 		t.Errorf("refused again: %s: %s", r, b.Letters.Detail.At(1))
 	}
 }

@@ -19,9 +19,10 @@ type event struct {
 	scanned   bool   // the record is valid JSON and hidden is complete
 	trouble          // the first thing that is wrong with a field
 	// Producers write their fields in a fixed order: what followed a field last
-	// time is tried first. It saves a lookup, never changes a result. The last
-	// entries are for the field that comes first.
-	after      [numFields + 1]field
+	// time on the topic is tried first. It saves a lookup, never changes a result:
+	// only fields that the topic has are tried, because what is unknown is judged by its
+	// name. The last entries are for the field that comes first.
+	after      [NumTopics][numFields + 1]field
 	afterItem  [numItemFields + 1]itemField
 	fieldNames [numFields][]byte
 	itemNames  [numItemFields][]byte
@@ -56,7 +57,7 @@ func (e *event) scan(b []byte, t Topic) bool {
 		return false
 	}
 	if b[i] == '{' {
-		i = e.topLevel(i, uint8(1)<<t)
+		i = e.topLevel(i, t)
 	} else {
 		shape := absent
 		if i, shape = e.any(i, 0); i >= 0 {
@@ -73,23 +74,23 @@ func (e *event) scan(b []byte, t Topic) bool {
 	return true
 }
 
-func (e *event) topLevel(i int, topic uint8) int {
+func (e *event) topLevel(i int, t Topic) int {
 	i, done := e.open(i, '}')
-	last := numFields
+	last, after := numFields, &e.after[t]
 	for !done {
 		at := i
-		f := e.after[last]
+		f, own := after[last], true
 		if i = e.guessed(at, e.fieldNames[f]); i < 0 {
 			if i = e.name(at); i < 0 {
 				return -1
 			}
 			f = field(e.fieldsBy.find(e.key))
-			if f < numFields {
-				e.after[last] = f
+			if own = f < numFields && fieldSpecs[f].topics>>t&1 != 0; own {
+				after[last] = f
 			}
 		}
 		from := i
-		if f >= numFields || fieldSpecs[f].topics&topic == 0 {
+		if !own {
 			if i = e.unknown(i, at, 1); i < 0 {
 				return -1
 			}

@@ -8,7 +8,7 @@ func TestNamesAreGuessedFromTheEventBefore(t *testing.T) {
 	v := testVocabulary(t)
 	for name, value := range map[string]string{"flat": smallEvent, "with items": richEvent} {
 		d, b := NewDecoder(v), NewBatch(v)
-		r := &Record{Value: []byte(value)}
+		r := &Record{Value: []byte(value), Timestamp: arrival}
 		if reason := d.Decode(Clickstream, r, b); reason != ReasonNone {
 			t.Fatalf("%s: %s", name, reason)
 		}

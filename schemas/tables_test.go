@@ -135,8 +135,8 @@ func TestKeepReachesEveryColumn(t *testing.T) {
 	b := NewBatch(v)
 	d := NewDecoder(v)
 	for range 3 {
-		d.Decode(Clickstream, &Record{Value: []byte(richEvent)}, b)
-		d.Decode(OrdersTopic, &Record{Value: []byte(`{"id":"e","source":"s","type":"order.updated","time":"2026-03-01T01:30:00Z","order_id":"o","order_version":1}`)}, b)
+		d.Decode(Clickstream, &Record{Value: []byte(richEvent), Timestamp: arrival}, b)
+		d.Decode(OrdersTopic, &Record{Value: []byte(`{"id":"e","source":"s","type":"order.updated","time":"2026-03-01T01:30:00Z","order_id":"o","order_version":1}`), Timestamp: arrival}, b)
 	}
 	keep := []bool{true, false, true}
 	b.Events.Keep(keep)

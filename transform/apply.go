@@ -66,10 +66,10 @@ func (s *State) applyClicks(e *schemas.Events) {
 			s.fetchIDs(e.Visitor[i:min(i+ahead, len(e.Visitor))])
 		}
 		stated := statedTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
-		t, clamped := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
+		t, clamped := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Stamp[i], e.Explicit[i])
 		e.Time[i], e.Sent[i] = t, 0
 		if clamped {
-			e.TimeCorrected[i] = 1
+			e.TimeCorrected[i], e.Received[i] = 1, t
 		}
 		tenant := e.Tenant.Index[i]
 		e.Day[i] = s.days[tenant].date(t)
@@ -92,7 +92,7 @@ func (s *State) applyClicks(e *schemas.Events) {
 			e.Late.Index[i] = class
 			s.countEvent(e, i)
 			if run > 0 {
-				s.deltas.Observe(int(tenant), s.register.EventLateness, max(0, run+s.outOfOrder-t), int(schemas.Clickstream))
+				s.deltas.Observe(int(tenant), s.register.EventLateness, s.lateness(t, run), int(schemas.Clickstream))
 			}
 			if class != schemas.LateNone {
 				s.late(schemas.Clickstream, e.Offset[i], tenant, e.EventID.At(i), e.Type.Index[i], t, e.Day[i], e.Visitor[i], run, class)

@@ -11,10 +11,13 @@ func (s *State) applyOrders(b *schemas.Batch) {
 	dropped, item := false, 0
 	keepItems := s.keepingItems[:0]
 	for i := range o.Offset {
-		t, clamped := eventTime(o.Time[i], o.Sent[i], o.Received[i], o.Explicit[i])
+		t, clamped := eventTime(o.Time[i], o.Sent[i], o.Received[i], o.Stamp[i], o.Explicit[i])
 		o.Time[i], o.Sent[i] = t, 0
 		if clamped {
 			o.TimeCorrected[i] = 1
+		}
+		if at := arrivedAt(o.Received[i], o.Stamp[i]); clamped || max(o.CreatedAt[i], o.PaidAt[i]) > at+futureBound {
+			o.Received[i] = at // a rebuild reads it back, not the Kafka timestamp
 		}
 		tenant, offset := o.Tenant.Index[i], o.Offset[i]
 		o.Day[i] = s.days[tenant].date(t)
@@ -56,7 +59,7 @@ func (s *State) acceptOrder(o *schemas.Orders, i int, run int64) {
 	o.Late.Index[i] = class
 	s.countOrderEvent(o, i)
 	if run > 0 {
-		s.deltas.Observe(int(tenant), s.register.EventLateness, max(0, run+s.outOfOrder-t), int(schemas.OrdersTopic))
+		s.deltas.Observe(int(tenant), s.register.EventLateness, s.lateness(t, run), int(schemas.OrdersTopic))
 	}
 	if class != schemas.LateNone {
 		s.late(schemas.OrdersTopic, o.Offset[i], tenant, o.EventID.At(i), o.Type.Index[i], t, o.Day[i], o.Visitor[i], run, class)
@@ -121,22 +124,23 @@ func (s *State) orderUnits(hash uint64, items *schemas.OrderItems, from, to int)
 		} else if c, ok := s.categories[string(name)]; ok {
 			category = c
 		}
-		o.addUnits(category, other, items.Quantity[k])
+		o.units.add(category, other, items.Quantity[k])
 	}
 }
 
-func (o *order) addUnits(category, other uint8, n uint32) {
-	last := len(o.units) - 1
-	for k := range o.units {
-		u := &o.units[k]
-		if k == last && u.n > 0 && u.category != category {
-			u.category = other
+// add counts n units of the category. The last place is shared by all that have
+// none of their own: beyond one category it is of the others.
+func (u *unitCounts) add(category, other uint8, n uint32) {
+	last := len(u.n) - 1
+	for k := range u.n {
+		if k == last && u.n[k] > 0 && u.category[k] != category {
+			u.category[k] = other
 		}
-		if u.n == 0 || u.category == category || k == last {
-			if u.n == 0 {
-				u.category = category
+		if u.n[k] == 0 || u.category[k] == category || k == last {
+			if u.n[k] == 0 {
+				u.category[k] = category
 			}
-			u.n = uint16(min(uint32(u.n)+n, 1<<16-1))
+			u.n[k] += n
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"testing"
@@ -20,6 +21,8 @@ type click struct {
 	sequence                        uint64
 	test, internal, bot             bool
 	received                        int64 // 0 = at
+	stamp                           int64 // Kafka timestamp, 0 = received
+	ahead                           int64 // how far the event and its collector are ahead of at, which is the stamp
 	sent                            int64
 	anyVisitor                      schemas.ID
 }
@@ -29,6 +32,7 @@ type sale struct {
 	order, visitor, user, id string
 	owner                    int
 	at, created, paidAt      int64
+	ahead                    int64 // how far the event and its collector are ahead of at, which is the stamp
 	kind                     schemas.Kind
 	version                  uint64
 	payable, paid            int64
@@ -74,12 +78,9 @@ func addClick(b *schemas.Batch, offset int64, c *click) {
 	e.EventID.AppendString(c.id)
 	e.Source.AppendString("/t")
 	e.Type.Append(uint8(c.kind))
-	e.Time.Append(c.at)
-	received := c.received
-	if received == 0 {
-		received = c.at
-	}
-	e.Received.Append(received)
+	e.Time.Append(c.at + c.ahead)
+	received := cmp.Or(c.received, c.at)
+	e.Received.Append(received + c.ahead)
 	e.Day.Append(0)
 	visitor := c.anyVisitor
 	if visitor == (schemas.ID{}) {
@@ -113,7 +114,8 @@ func addClick(b *schemas.Batch, offset int64, c *click) {
 	e.Late.Append(0)
 	e.Kind.Append(uint8(c.kind))
 	e.Sent.Append(c.sent)
-	e.Explicit.Append(bit(c.received != 0))
+	e.Stamp.Append(cmp.Or(c.stamp, received))
+	e.Explicit.Append(bit(c.received+c.ahead != 0))
 	e.Key.Append(schemas.EventKey(c.sequence, dedup))
 	e.Dedup.Append(dedup)
 	e.Order.Append(hash(c.order))
@@ -129,8 +131,9 @@ func addSale(b *schemas.Batch, offset int64, x *sale) {
 	o.EventID.AppendString(x.id)
 	o.Source.AppendString("/oms")
 	o.Type.Append(uint8(x.kind))
-	o.Time.Append(x.at)
-	o.Received.Append(x.at)
+	o.Time.Append(x.at + x.ahead)
+	o.Received.Append(x.at + x.ahead)
+	o.Stamp.Append(x.at)
 	o.Day.Append(0)
 	o.OrderID.AppendString(x.order)
 	o.Order.Append(hash(x.order))
@@ -166,14 +169,19 @@ func addSale(b *schemas.Batch, offset int64, x *sale) {
 	o.Payable.Append(x.payable)
 	o.Paid.Append(x.paid)
 	o.CancelPaid.Append(0)
-	o.CreatedAt.Append(x.created)
-	o.PaidAt.Append(x.paidAt)
+	for column, t := range map[*schemas.NullTimes]int64{&o.CreatedAt: x.created, &o.PaidAt: x.paidAt} {
+		if t == x.at {
+			t += x.ahead
+		}
+		column.Append(t)
+	}
 	o.ItemCount.Append(0)
 	o.Units.Append(0)
 	o.IsTest.Append(bit(x.test))
-	for _, f := range []*schemas.Fixed[uint8]{&o.IsInternal, &o.PayableMismatch, &o.TimeCorrected, &o.Explicit} {
+	for _, f := range []*schemas.Fixed[uint8]{&o.IsInternal, &o.PayableMismatch, &o.TimeCorrected} {
 		f.Append(0)
 	}
+	o.Explicit.Append(bit(x.ahead != 0))
 	o.Kind.Append(uint8(x.kind))
 	o.Dedup.Append(dedup)
 }

@@ -10,12 +10,24 @@ import (
 // times removes its error, and an event far ahead of its arrival takes the
 // arrival's time (docs/events.md, Times). It is pure, so that the watermark can be computed
 // before the batch is applied.
-func eventTime(t, sent, received int64, explicit uint8) (corrected int64, clamped bool) {
+func eventTime(t, sent, received, stamp int64, explicit uint8) (corrected int64, clamped bool) {
 	t = statedTime(t, sent, received, explicit)
-	if t > received+futureBound {
-		return received, true
+	if at := arrivedAt(received, stamp); t > at+futureBound {
+		return at, true
 	}
 	return t, false
+}
+
+// arrivedAt is when the record was there by the earlier of two clocks, the
+// collector's and Kafka's: a time ahead of either is in doubt. A collector's time
+// behind Kafka's is no less usual than one before it, because connectors may
+// write the event's time into the Kafka timestamp: it corrects the client's
+// clock as it stands, and only what comes of it is held against both.
+func arrivedAt(received, stamp int64) int64 {
+	if stamp != 0 && stamp < received {
+		return stamp
+	}
+	return received
 }
 
 // statedTime is what the producer says, its clock's error removed if it can be.
@@ -27,6 +39,7 @@ func statedTime(t, sent, received int64, explicit uint8) int64 {
 }
 
 // payloadTime bounds a time that the payload states (created_at, paid_at).
+// received is the fact's: the arrival, if any time of the event lies beyond it.
 func payloadTime(t, received int64) int64 {
 	if t > received+futureBound {
 		return received

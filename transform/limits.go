@@ -24,6 +24,7 @@ const (
 	linkSlack    = 2 * clockTolerance
 	futureBound  = 5 * minute // an event further ahead of its arrival has a wrong clock
 	tooOld       = 72 * hour
+	maxLateness  = 7 * day // more is observed as this much: the sum of a histogram has 64 bits
 	activeWindow = 5 * minute
 	maxOffset    = 1<<32 - 1 // of a packed event from its visitor's base
 	baseMargin   = 3 * hour  // room below the first event, so that late ones need no rebase

@@ -80,6 +80,11 @@ func (s *State) countOrderEvent(o *schemas.Orders, i int) {
 	}
 }
 
+// lateness is how far the event lies behind the newest one before it.
+func (s *State) lateness(t, run int64) int64 {
+	return min(max(0, run+s.outOfOrder-t), maxLateness)
+}
+
 func (s *State) countCancelled(o *order, b *schemas.Orders, i int) {
 	if b.IsTest[i]|b.IsInternal[i] != 0 {
 		return
@@ -138,9 +143,9 @@ func (s *State) countOrders() {
 			} else {
 				d.Add(tenant, r.OrdersForeignCurrency, 1)
 			}
-			for _, u := range o.units {
-				if u.n > 0 {
-					d.Add(tenant, r.UnitsSold, int64(u.n), int(u.category))
+			for k, n := range o.units.n {
+				if n > 0 {
+					d.Add(tenant, r.UnitsSold, int64(n), int(o.units.category[k]))
 				}
 			}
 		}

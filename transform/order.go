@@ -21,13 +21,13 @@ type order struct {
 	nextOrder, nextHint         uint32 // of the same visitor
 	hintTime                    int64
 	hintKey                     uint64
-	link                        uint32 // visitor of the linked session
 	linkStart                   int64
 	linkKey                     uint64
+	link                        uint32 // visitor of the linked session
 	next, prev                  uint32 // in the wheel
 	bucket                      int32
+	units                       unitCounts
 	rank                        uint16
-	units                       [4]unitCount
 	ident                       uint8 // how visitor is known: 0 not, identAnonymous, identUser
 	how                         uint8 // index into schemas.AttributionNames
 	platform, currency, kind    uint8
@@ -36,9 +36,11 @@ type order struct {
 	flags                       orderFlags
 }
 
-type unitCount struct {
-	n        uint16
-	category uint8
+// unitCounts are the units of an order's first categories. All that one event
+// can list, 200 lines of 100,000, have room in each.
+type unitCounts struct {
+	n        [4]uint32
+	category [4]uint8
 }
 
 type orderFlags uint16

@@ -76,7 +76,7 @@ func (a *archive) answer(ask *Ask) (*Past, error) {
 		if slices.Contains(ask.Orders, o.Order) {
 			p.Orders = append(p.Orders, o)
 		}
-		if in(ask.Owned, o.Visitor, o.CreatedAt, o.PaidAt, o.Time) {
+		if in(ask.Owned, o.Visitor, o.CreatedAt, o.PaidAt, o.Time, o.Received) {
 			p.Owned = append(p.Owned, o.Order)
 		}
 	}
@@ -152,6 +152,7 @@ func TestRebuiltSessionsAreAFunctionOfTheEvents(t *testing.T) {
 	for n = range *casesFlag {
 		r := rand.New(rand.NewPCG(seed+uint64(n), 2))
 		w = newWorld(r)
+		w.runAhead(r)
 		l.state, l.epoch = New(v, l.r, w.settings), 0
 		l.next()
 		var rows oracle.Rows

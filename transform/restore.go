@@ -271,9 +271,9 @@ func (s *State) readOrder(r *reader, i uint32, tenants []uint8) bool {
 	o.payableVersion, o.paidVersion, o.rankVersion = r.uint(), r.uint(), r.uint()
 	o.rank, o.flags = uint16(r.upTo(1<<16-1)), orderFlags(r.upTo(uint64(orderHeard)<<1-1))
 	other := uint8(len(s.vocabulary.Categories) - 1)
-	for k := range o.units {
-		o.units[k].n = uint16(r.upTo(1<<16 - 1))
-		o.units[k].category = min(r.byte(), other)
+	for k := range o.units.n {
+		o.units.n[k] = uint32(r.upTo(1<<32 - 1))
+		o.units.category[k] = min(r.byte(), other)
 	}
 	tenant := r.below(len(tenants))
 	o.ident, o.how = r.below(3), r.below(len(schemas.AttributionNames))

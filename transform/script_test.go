@@ -185,6 +185,9 @@ func (s *script) event(at int64, words []string) {
 	if option["arrives"] != "" {
 		c.received = s.time(option["arrives"], nil)
 	}
+	if option["kafka"] != "" {
+		c.stamp = s.time(option["kafka"], nil)
+	}
 	if option["sent"] != "" {
 		c.sent = s.time(option["sent"], nil)
 	}

@@ -125,8 +125,8 @@ func (p *perDay) add(date uint16, platform uint8, id schemas.ID) {
 			return
 		}
 		p.days = slices.Insert(p.days, i, daySketches{day: date})
-		newest := p.days[len(p.days)-1].day
-		for p.days[0].day+keptDays <= newest {
+		newest := int(p.days[len(p.days)-1].day)
+		for int(p.days[0].day)+keptDays <= newest {
 			p.days = slices.Delete(p.days, 0, 1)
 			i--
 		}

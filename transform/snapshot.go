@@ -249,9 +249,9 @@ func (s *State) writeOrders(w *writer) {
 		for _, n := range [...]uint64{o.payableVersion, o.paidVersion, o.rankVersion, uint64(o.rank), uint64(o.flags &^ uncounted)} {
 			w.uint(n)
 		}
-		for _, u := range o.units {
-			w.uint(uint64(u.n))
-			w.bytes(u.category)
+		for k, n := range o.units.n {
+			w.uint(uint64(n))
+			w.bytes(o.units.category[k])
 		}
 		w.bytes(o.tenant, o.ident, o.how, o.platform, o.currency, o.kind, o.region,
 			bit(o.visitorRef != 0)|bit(o.hintRef != 0)<<1|bit(o.link != 0)<<2)

@@ -120,7 +120,7 @@ func (s *State) Watermark() int64 { return s.watermark }
 func (s *State) NextWatermark(b *schemas.Batch) int64 {
 	w, e := s.watermark, b.Events
 	for i, t := range e.Time {
-		t, _ = eventTime(t, e.Sent[i], e.Received[i], e.Explicit[i])
+		t, _ = eventTime(t, e.Sent[i], e.Received[i], e.Stamp[i], e.Explicit[i])
 		w = max(w, t-s.outOfOrder)
 	}
 	return w

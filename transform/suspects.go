@@ -81,7 +81,7 @@ func (s *State) suspectClicks(e *schemas.Events, dst *Suspects) {
 	most := uint16(0)
 	clear(dst.tally[:])
 	for i := range e.Offset {
-		t, clamped := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
+		t, clamped := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Stamp[i], e.Explicit[i])
 		// A clamped one has the time of its arrival: the original came before.
 		if t < run-s.horizon+suspectSlack || clamped || t <= s.gapsUntil {
 			dst.rows = append(dst.rows, int32(i))
@@ -122,7 +122,7 @@ func (s *State) suspectCrowds(e *schemas.Events, dst *Suspects) {
 				newest = s.newest(s.visitors.at(vi))
 			}
 		}
-		t, _ := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
+		t, _ := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Stamp[i], e.Explicit[i])
 		if t <= newest {
 			dst.rows = append(dst.rows, int32(i))
 		}
@@ -229,9 +229,10 @@ func (s *State) repeats(e *schemas.Events, dst *Suspects) {
 		case suspect && first >= 0:
 			dst.Copies[schemas.Clickstream] = append(dst.Copies[schemas.Clickstream], e.Offset[i])
 		case suspect:
-			t, clamped := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
+			stated := statedTime(e.Time[i], e.Sent[i], e.Received[i], e.Explicit[i])
+			t, _ := eventTime(e.Time[i], e.Sent[i], e.Received[i], e.Stamp[i], e.Explicit[i])
 			ref := schemas.EventRef{Offset: e.Offset[i], Visitor: e.Visitor[i], Source: e.Source.At(i), ID: e.EventID.At(i)}
-			ref.From, ref.To = s.around(e.Tenant.Index[i], t, clamped)
+			ref.From, ref.To = s.around(e.Tenant.Index[i], t, stated)
 			dst.Ask[schemas.Clickstream] = append(dst.Ask[schemas.Clickstream], ref)
 		}
 	}
@@ -242,27 +243,29 @@ func bloomOf(dedup *schemas.ID) (word, bit uint64) {
 	return h >> 6, 1 << (h & 63)
 }
 
-// around gives the business dates on which the original may stand.
-func (s *State) around(tenant uint8, t int64, clamped bool) (from, to uint16) {
+// around gives the business dates on which the original may stand. A time that
+// was replaced by the arrival's says that the original arrived before, and maybe
+// with the time that it states, if it was the record's clock that was wrong.
+func (s *State) around(tenant uint8, t, stated int64) (from, to uint16) {
 	date := s.days[tenant].date(t)
-	back := uint16(1)
-	if clamped {
-		back = lookBack
+	if stated == t {
+		return date - min(1, date), date + 1
 	}
-	return date - min(back, date), date + 1
+	return date - min(lookBack, date), s.days[tenant].date(min(stated, t+lookBack*day)) + 1
 }
 
 // suspectOrders lists events of the orders topic whose ids may have been
 // forgotten. Copies inside the batch are found by Apply itself.
 func (s *State) suspectOrders(o *schemas.Orders, dst *Suspects) {
 	for i := range o.Offset {
-		t, clamped := eventTime(o.Time[i], o.Sent[i], o.Received[i], o.Explicit[i])
+		t, clamped := eventTime(o.Time[i], o.Sent[i], o.Received[i], o.Stamp[i], o.Explicit[i])
 		// An id counts at least until the watermark has passed its time by the retention.
 		if t+s.retain >= s.watermark+suspectSlack && t+s.retain > s.ids.cut && !clamped || s.ids.remembers(o.Dedup[i], s.watermark) {
 			continue
 		}
+		stated := statedTime(o.Time[i], o.Sent[i], o.Received[i], o.Explicit[i])
 		ref := schemas.EventRef{Offset: o.Offset[i], Source: o.Source.At(i), ID: o.EventID.At(i)}
-		ref.From, ref.To = s.around(o.Tenant.Index[i], t, clamped)
+		ref.From, ref.To = s.around(o.Tenant.Index[i], t, stated)
 		dst.Ask[schemas.OrdersTopic] = append(dst.Ask[schemas.OrdersTopic], ref)
 	}
 }

@@ -30,6 +30,8 @@ func TestBadRecords(t *testing.T) {
 			strings.Replace(good("unknown-type", ""), `"page_view"`, `"teleport"`, 1),
 			strings.Replace(good("future", ""), "2026-11-10", "2031-11-10", 1),
 			good("pii", `,"phone":"13812345678"`),
+			good("sent-in-2082", `,"senttime":"2082-01-02T12:00:00Z","receivedtime":"2026-11-10T10:00:00Z"`),
+			strings.Replace(good("all-in-2099", `,"receivedtime":"2099-11-10T10:00:00Z"`), `"time":"2026`, `"time":"2099`, 1),
 			good("last", ""),
 		}
 		orders := []string{
@@ -41,14 +43,16 @@ func TestBadRecords(t *testing.T) {
 		s.produce(s.cfg.Kafka.Topics.Orders, orders)
 		s.drain()
 
-		if got, want := s.ask("SELECT arrayStringConcat(arraySort(groupArray(event_id)), ' ') FROM fact_events"), "first future last"; got != want {
+		if got, want := s.ask("SELECT arrayStringConcat(arraySort(groupArray(event_id)), ' ') FROM fact_events"), "all-in-2099 first future last"; got != want {
 			t.Errorf("facts: got %q, want %q", got, want)
 		}
-		if got := s.ask("SELECT time_corrected, event_time = received_at FROM fact_events WHERE event_id = 'future'"); got != "true\t1" {
-			t.Errorf("the event of 2031: (time_corrected, event_time = received_at) = %q", got)
+		// No clock moves the watermark beyond the records: what comes after is in time.
+		if got := s.ask("SELECT event_id, time_corrected, event_time = received_at, toString(event_time), late_class FROM fact_events WHERE time_corrected OR late_class != 'none' ORDER BY event_id"); got !=
+			"all-in-2099\ttrue\t1\t2026-11-10 10:01:00.000\tnone\nfuture\ttrue\t1\t2026-11-10 10:01:00.000\tnone" {
+			t.Errorf("corrected or late: got\n%s", got)
 		}
 		want := strings.Join([]string{
-			"clickstream\t1\tbad_json", "clickstream\t2\ttoo_large", "clickstream\t3\tunknown_type", "clickstream\t5\tpii",
+			"clickstream\t1\tbad_json", "clickstream\t2\ttoo_large", "clickstream\t3\tunknown_type", "clickstream\t5\tpii", "clickstream\t6\tbad_time",
 			"orders\t1\tbad_money", "orders\t2\tbad_currency",
 		}, "\n")
 		got := s.ask("SELECT if(kafka_topic = '" + s.cfg.Kafka.Topics.Orders + "', 'orders', 'clickstream') AS t, kafka_offset, reason FROM dead_letters ORDER BY t, kafka_offset")

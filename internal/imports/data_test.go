@@ -135,7 +135,7 @@ func TestOnlineRetailGroupsInvoices(t *testing.T) {
 	d, b := schemas.NewDecoder(v), schemas.NewBatch(v)
 	for _, e := range events {
 		if e.Topic == schemas.OrdersTopic {
-			d.Decode(e.Topic, &schemas.Record{Value: e.Value}, b)
+			d.Decode(e.Topic, &schemas.Record{Value: e.Value, Timestamp: e.Time.UnixMilli()}, b)
 		}
 	}
 	got := int64(0)

@@ -12,10 +12,11 @@ func newJudge(v *schemas.Vocabulary) *judge {
 	return &judge{schemas.NewDecoder(v), schemas.NewBatch(v)}
 }
 
-// event says why the engine would set the event aside, nil if it would not.
+// event says why the engine would set the event aside, nil if it would not. Its
+// record will have a timestamp.
 func (j *judge) event(t schemas.Topic, value []byte) *schemas.Rejection {
 	j.batch.Reset()
-	reason := j.decoder.Decode(t, &schemas.Record{Value: value}, j.batch)
+	reason := j.decoder.Decode(t, &schemas.Record{Value: value, Timestamp: schemas.Earliest}, j.batch)
 	if reason == schemas.ReasonNone {
 		return nil
 	}

@@ -3,6 +3,7 @@ package judge
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,14 +16,21 @@ import (
 // farAhead is how far before its arrival an event's time may lie (docs/events.md, Times).
 const farAhead = 5 * 60 * 1000 // ms
 
-// happened is the event's time as docs/events.md defines it.
-func happened(stated, sent, received int64, receivedStated bool) int64 {
+// happened is the event's time as docs/events.md defines it; stamp is its
+// record's Kafka timestamp.
+func happened(stated, sent, received, stamp int64, receivedStated bool) int64 {
 	t := stated
 	if sent > 0 && receivedStated {
 		t = received - (sent - stated)
 	}
-	if t > received+farAhead {
-		t = received
+	clocks := []int64{received}
+	if stamp >= schemas.Earliest {
+		clocks = append(clocks, stamp)
+	}
+	for _, clock := range clocks {
+		if t > clock+farAhead {
+			return slices.Min(clocks)
+		}
 	}
 	return t
 }
@@ -49,9 +57,9 @@ func (j *judgement) judgeRecords(_ context.Context, records Records) error {
 		var source, id string
 		var want fact
 		if r.Topic == schemas.Clickstream {
-			source, id, want = j.clickFact(batch.Events)
+			source, id, want = j.clickFact(batch.Events, r.Timestamp)
 		} else {
-			source, id, want = j.orderFact(batch.Orders)
+			source, id, want = j.orderFact(batch.Orders, r.Timestamp)
 		}
 		behind := lateness.pass(at, want.Time)
 		key := identity(r.Topic, source, id, want.Visitor)
@@ -78,8 +86,8 @@ func (j *judgement) judgeRecords(_ context.Context, records Records) error {
 }
 
 // clickFact is the row that the one decoded click must become.
-func (j *judgement) clickFact(e *schemas.Events) (source, id string, want fact) {
-	e.Time[0] = happened(e.Time[0], e.Sent[0], e.Received[0], e.Explicit[0] != 0)
+func (j *judgement) clickFact(e *schemas.Events, stamp int64) (source, id string, want fact) {
+	e.Time[0] = happened(e.Time[0], e.Sent[0], e.Received[0], stamp, e.Explicit[0] != 0)
 	tenant := e.Tenant.Index[0]
 	return string(e.Source.At(0)), string(e.EventID.At(0)), fact{
 		Tenant: j.Vocabulary.TenantNames[tenant], Type: e.Type.Names[e.Type.Index[0]], Currency: e.Currency.Names[e.Currency.Index[0]],
@@ -89,8 +97,8 @@ func (j *judgement) clickFact(e *schemas.Events) (source, id string, want fact) 
 }
 
 // orderFact is the row that the one decoded order event must become.
-func (j *judgement) orderFact(o *schemas.Orders) (source, id string, want fact) {
-	o.Time[0] = happened(o.Time[0], o.Sent[0], o.Received[0], o.Explicit[0] != 0)
+func (j *judgement) orderFact(o *schemas.Orders, stamp int64) (source, id string, want fact) {
+	o.Time[0] = happened(o.Time[0], o.Sent[0], o.Received[0], stamp, o.Explicit[0] != 0)
 	tenant := o.Tenant.Index[0]
 	return string(o.Source.At(0)), string(o.EventID.At(0)), fact{
 		Tenant: j.Vocabulary.TenantNames[tenant], Type: o.Type.Names[o.Type.Index[0]], Currency: o.Currency.Names[o.Currency.Index[0]],

@@ -30,14 +30,18 @@ func (l *Lane) drained(ctx context.Context) bool {
 }
 
 // close ends a drained lane: a recorded epoch whose watermark closes every
-// session, then the done row.
+// session, more of them as long as one has not had room for all, then the done row.
 func (l *Lane) close(ctx context.Context) error {
-	if _, retained := l.state.Sessions(); retained > 0 && l.last != nil {
+	open, retained := l.state.Sessions()
+	for more := retained > 0 && l.last != nil; more; {
 		in := &ingest.Input{Ranges: emptyAt(l.pos)}
 		l.decode(in)
 		if err := l.epoch(ctx, in, checkpoint.KindPlan, max(l.state.Watermark(), l.state.CloseAllWatermark())); err != nil {
 			return err
 		}
+		before := open
+		open, _ = l.state.Sessions()
+		more = open > 0 && open < before
 	}
 	if err := l.rebuildAll(ctx); err != nil {
 		return err

@@ -526,6 +526,9 @@ func (w *world) drainOne() {
 			w.fail("%s never drained", p.name)
 		}
 	}
+	if open, _ := p.lane.state.Sessions(); open > 0 && w.bad == "" && p.err == nil {
+		w.fail("%s drained and left %d sessions open", p.name, open)
+	}
 }
 
 func (w *world) finished() bool {

@@ -81,17 +81,21 @@ type toyEngine struct {
 	hash uint64
 	n    int64
 	salt uint64 // the settings in force
+	open int64  // of n: an epoch without input has room for toyRoom that close
 
 	waits []uint64 // ids that wait for a rebuild
 	found *toyFound
 }
 
+const toyRoom = 3
+
 func restoreToy(b []byte) (Engine, error) {
-	if len(b) < 32 || len(b)%8 != 0 {
+	if len(b) < 40 || len(b)%8 != 0 {
 		return nil, errors.New("not a toy")
 	}
 	e := &toyEngine{wm: int64(binary.BigEndian.Uint64(b)), hash: binary.BigEndian.Uint64(b[8:]), n: int64(binary.BigEndian.Uint64(b[16:])), salt: binary.BigEndian.Uint64(b[24:])}
-	for b = b[32:]; len(b) > 0; b = b[8:] {
+	e.open = int64(binary.BigEndian.Uint64(b[32:]))
+	for b = b[40:]; len(b) > 0; b = b[8:] {
 		e.waits = append(e.waits, binary.BigEndian.Uint64(b))
 	}
 	return e, nil
@@ -102,6 +106,7 @@ func (e *toyEngine) Snapshot(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, e.hash)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(e.n))
 	dst = binary.BigEndian.AppendUint64(dst, e.salt)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(e.open))
 	for _, id := range e.waits {
 		dst = binary.BigEndian.AppendUint64(dst, id)
 	}
@@ -136,7 +141,7 @@ func (e *toyEngine) Suspects(b *schemas.Batch, dst *transform.Suspects) {
 func (e *toyEngine) MayLack()               {}
 func (e *toyEngine) Bytes() int64           { return 24 }
 func (e *toyEngine) Gauges(*schemas.Deltas) {}
-func (e *toyEngine) Sessions() (int, int)   { return int(e.n), int(e.n) }
+func (e *toyEngine) Sessions() (int, int)   { return int(e.open), int(e.n) }
 
 func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output) error {
 	out.Late.Reset()
@@ -175,6 +180,10 @@ func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output
 		}
 		e.hash = e.hash*31 + uint64(r.id) + e.salt<<32
 		e.n++
+		e.open++
+	}
+	if len(keep) == 0 {
+		e.open -= min(e.open, toyRoom)
 	}
 	items.Keep(keep)
 	items.ItemID.Reset()

@@ -27,9 +27,13 @@ func Facts(b *schemas.Batch) (events []Event, orders []OrderEvent) {
 	}
 	o := b.Orders
 	for i := range o.Offset {
+		arrived := o.Received[i]
+		if o.Stamp[i] != 0 {
+			arrived = min(arrived, o.Stamp[i])
+		}
 		bound := func(t int64) int64 {
-			if t > o.Received[i]+5*60*1000 {
-				return o.Received[i]
+			if t > arrived+5*60*1000 {
+				return arrived
 			}
 			return t
 		}
