@@ -1,12 +1,14 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -244,6 +246,8 @@ func parseFetchResponse(b []byte, version int16, q fetchQuery) (fetchReply, erro
 		for i := range reply.aborted {
 			reply.aborted[i] = abortedTransaction{producer: r.int64(), first: r.int64()}
 		}
+		// Brokers list them by their end.
+		slices.SortFunc(reply.aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
 	}
 	if version >= 11 {
 		r.skip(4) // preferred replica: not asked for

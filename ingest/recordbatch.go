@@ -209,8 +209,7 @@ func varint(b []byte) (int64, int) {
 }
 
 // abortFilter says which batches a reader of committed records must not see.
-// The list is the broker's, sorted by first offset and complete for the
-// response it came with.
+// The list is sorted by first offset and complete for the response it came with.
 type abortFilter struct {
 	list []abortedTransaction
 	open []int64 // producers inside an aborted transaction

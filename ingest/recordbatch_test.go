@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -224,6 +225,26 @@ func TestDecodeAborted(t *testing.T) {
 		if join(got) != want || k.next != 13 {
 			t.Fatalf("from %d: %v, next %d, want %s", from, got, k.next, want)
 		}
+	}
+}
+
+// A broker lists aborted transactions by their end: the one that began last may
+// stand first.
+func TestFetchResponseSortsAborted(t *testing.T) {
+	be := binary.BigEndian
+	b := make([]byte, 4+2+4)                        // throttle time, error, session
+	b = append(b, 0, 0, 0, 1, 0, 1, 't')            // one topic
+	b = append(b, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)     // one partition, its number, no error
+	b = be.AppendUint64(be.AppendUint64(b, 42), 42) // high watermark, last stable offset
+	b = be.AppendUint32(be.AppendUint64(b, 0), 3)   // log start, aborted transactions
+	want := []abortedTransaction{{producer: 2, first: 10}, {producer: 1, first: 20}, {producer: 2, first: 41}}
+	for _, i := range []int{1, 0, 2} {
+		b = be.AppendUint64(be.AppendUint64(b, uint64(want[i].producer)), uint64(want[i].first))
+	}
+	b = append(b, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)
+	reply, err := parseFetchResponse(b, 11, fetchQuery{topic: "t"})
+	if err != nil || !slices.Equal(reply.aborted, want) {
+		t.Fatalf("aborted %v, error %v", reply.aborted, err)
 	}
 }
 
