@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
-	"slices"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -228,23 +228,45 @@ func TestDecodeAborted(t *testing.T) {
 	}
 }
 
-// A broker lists aborted transactions by their end: the one that began last may
-// stand first.
-func TestFetchResponseSortsAborted(t *testing.T) {
-	be := binary.BigEndian
-	b := make([]byte, 4+2+4)                        // throttle time, error, session
-	b = append(b, 0, 0, 0, 1, 0, 1, 't')            // one topic
-	b = append(b, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)     // one partition, its number, no error
-	b = be.AppendUint64(be.AppendUint64(b, 42), 42) // high watermark, last stable offset
-	b = be.AppendUint32(be.AppendUint64(b, 0), 3)   // log start, aborted transactions
-	want := []abortedTransaction{{producer: 2, first: 10}, {producer: 1, first: 20}, {producer: 2, first: 41}}
-	for _, i := range []int{1, 0, 2} {
-		b = be.AppendUint64(be.AppendUint64(b, uint64(want[i].producer)), uint64(want[i].first))
+// A record costs memory however few bytes it has: a batch of many is decoded in
+// parts, and every record is there once.
+func TestDecodeManyEmptyRecords(t *testing.T) {
+	const n = 130_000
+	records := make([]schemas.Record, n)
+	for i := range records {
+		records[i].Offset = 7 + int64(i)
 	}
-	b = append(b, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)
-	reply, err := parseFetchResponse(b, 11, fetchQuery{topic: "t"})
-	if err != nil || !slices.Equal(reply.aborted, want) {
-		t.Fatalf("aborted %v, error %v", reply.aborted, err)
+	set := append(packedBatch(t, "zstd", 7, records), batchOf(batchSpec{base: 7 + n, records: recordsAt(7+n, "behind")})...)
+	d := &batchDecoder{codecs: newCodecs(), maxBatch: 2 << 20, maxTotal: 1 << 20}
+	if _, err := d.decode(&chunk{}, set, nil); err != nil { // the decompressor makes its tables
+		t.Fatal(err)
+	}
+	next, parts := int64(7), 0
+	for ; next < 8+n; parts++ {
+		k := &chunk{next: next}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := d.decode(k, set, nil); err != nil || len(k.records) == 0 {
+			t.Fatalf("%d records from %d, error %v", len(k.records), next, err)
+		}
+		runtime.ReadMemStats(&after)
+		// The plain batch, and the records with what growing cost: all of them
+		// would be 11 MB.
+		if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
+			t.Errorf("%d bytes allocated for %d records", got, len(k.records))
+		}
+		for _, r := range k.records {
+			if r.Offset != next {
+				t.Fatalf("offset %d, want %d", r.Offset, next)
+			}
+			next++
+		}
+		if k.next != next {
+			t.Fatalf("next %d, want %d", k.next, next)
+		}
+	}
+	if parts < 5 {
+		t.Errorf("%d parts", parts)
 	}
 }
 
@@ -353,9 +375,12 @@ func FuzzRecordBatch(f *testing.F) {
 }
 
 func FuzzFetchResponse(f *testing.F) {
-	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01t\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00"+strings.Repeat("\x00", 24)+"\x00\x00\x00\x01"+strings.Repeat("\x01", 16)+"\xff\xff\xff\xff\x00\x00\x00\x02ab"), int16(11))
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01t\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00"+strings.Repeat("\x00", 24)+"\x00\x00\x00\x01"+strings.Repeat("\x01", 16)+"\xff\xff\xff\xff\x00\x00\x00\x02ab"), int16(fetchByName))
+	f.Add([]byte(strings.Repeat("\x00", 11)+"\x02"+strings.Repeat("\x07", 16)+"\x02\x00\x00\x00\x00\x00\x00"+strings.Repeat("\x00", 24)+
+		"\x02"+strings.Repeat("\x01", 16)+"\x00\xff\xff\xff\xff\x03ab\x01\x00\x0d"+strings.Repeat("\x02", 12)+"\x00\x00\x00"), int16(fetchByID))
 	f.Fuzz(func(t *testing.T, b []byte, version int16) {
-		r, err := parseFetchResponse(b, version, fetchQuery{topic: "t"})
+		q := fetchQuery{topic: "t", id: schemas.ID(bytes.Repeat([]byte{7}, 16)), version: version}
+		r, err := parseFetchResponse(b, q)
 		if err == nil && len(r.records)+16*len(r.aborted) > len(b) {
 			t.Fatalf("more came out than went in: %d records bytes, %d aborted", len(r.records), len(r.aborted))
 		}
