@@ -33,8 +33,8 @@ const (
 // outside may cost in memory.
 const maxBatchBytes = 64 << 20
 
-// maxChunkBytes ends the decoding of a response that unpacks to more; the rest
-// is fetched again.
+// maxChunkBytes ends the decoding of a response that unpacks to more, in bytes of
+// the records or in what as many records cost beside; the rest is fetched again.
 const maxChunkBytes = 16 << 20
 
 // Errors of the decoder. Corrupt bytes may come right on the next fetch; a
@@ -93,7 +93,7 @@ func (d *batchDecoder) decode(c *chunk, set []byte, aborted []abortedTransaction
 			continue
 		}
 		if !dropped {
-			if c.bytes+len(c.records)*recordBytes > d.maxTotal {
+			if max(c.bytes, len(c.records)*recordBytes) > d.maxTotal {
 				return 0, nil
 			}
 			rest, err := d.batch(c, b, base, delta, from)

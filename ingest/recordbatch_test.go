@@ -243,7 +243,7 @@ func TestDecodeManyEmptyRecords(t *testing.T) {
 	}
 	next, parts := int64(7), 0
 	for ; next < 8+n; parts++ {
-		k := &chunk{next: next}
+		k := &chunk{next: next, epoch: -1}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		if _, err := d.decode(k, set, nil); err != nil || len(k.records) == 0 {
@@ -261,12 +261,25 @@ func TestDecodeManyEmptyRecords(t *testing.T) {
 			}
 			next++
 		}
-		if k.next != next {
-			t.Fatalf("next %d, want %d", k.next, next)
+		if k.next != next || k.epoch != 0 {
+			t.Fatalf("next %d in leader epoch %d, want %d in 0", k.next, k.epoch, next)
 		}
 	}
 	if parts < 5 {
 		t.Errorf("%d parts", parts)
+	}
+
+	// The same in many small batches.
+	set = nil
+	for base := int64(0); base < 60_000; base += 1000 {
+		for i := range records[:1000] {
+			records[i].Offset = base + int64(i)
+		}
+		set = append(set, batchOf(batchSpec{base: base, records: records[:1000]})...)
+	}
+	k := &chunk{}
+	if _, err := d.decode(k, set, nil); err != nil || len(k.records) != 12_000 || k.next != 12_000 {
+		t.Errorf("%d records of small batches, next %d, error %v", len(k.records), k.next, err)
 	}
 }
 

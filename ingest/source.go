@@ -77,7 +77,8 @@ func (s *source) next(ctx context.Context, offset int64, failed func()) (*chunk,
 			s.failing, s.settled = failing{}, true
 			return k, nil
 		}
-		s.settled, s.version, s.doubt = false, 0, s.doubt || doubtful(err)
+		s.doubt = s.doubt || doubtful(err) || s.version != fetchByID
+		s.settled, s.version = false, 0
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

@@ -45,6 +45,7 @@ func (s *source) unreadable(offset int64, err error) error {
 }
 
 // doubtful says whether an answer may mean that the topic is not the one it was.
+// For who fetches by name, every failure is time in which that may have happened.
 func doubtful(err error) bool {
 	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.UnknownTopicID) ||
 		errors.Is(err, kafka.InconsistentTopicID) || errors.Is(err, kafka.OffsetOutOfRange)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,21 +120,38 @@ func TestLaneOfATopicCreatedAgain(t *testing.T) {
 // Brokers before Kafka 3.1 know topics by name only: a fetch that failed makes
 // the lane look whether it is the same one.
 func TestTopicCreatedAgainOnAnOldBroker(t *testing.T) {
-	w := newWorld(t, startFake(t, kfake.MaxVersions(kversion.V3_0_0())), 1, nil)
-	w.produce(w.kgo(), schemas.Clickstream, at(1000, 5)...)
-	l := w.lane(0)
-	w.collect(l, schemas.Positions{}, schemas.Positions{5, 0})
-	w.recreate(schemas.Clickstream, 1, func() {
-		ctx := w.ctx(20 * time.Second)
-		for testutil.ToFloat64(w.client.metrics.fetchErrors.WithLabelValues("clickstream", "leader")) == 0 {
-			if !sleep(ctx, 10*time.Millisecond) {
-				t.Fatal("no fetch failed")
+	for _, reason := range []string{"leader", "connection"} {
+		t.Run(reason, func(t *testing.T) {
+			w := newWorld(t, startFake(t, kfake.MaxVersions(kversion.V3_0_0())), 1, nil)
+			var cut atomic.Bool
+			w.b.fake.ControlKey(1, func(kmsg.Request) (kmsg.Response, error, bool) {
+				w.b.fake.KeepControl()
+				return nil, errTestNetwork, cut.Load()
+			})
+			failed := func() {
+				ctx := w.ctx(20 * time.Second)
+				for testutil.ToFloat64(w.client.metrics.fetchErrors.WithLabelValues("clickstream", reason)) == 0 {
+					if !sleep(ctx, 10*time.Millisecond) {
+						t.Fatal("no fetch failed")
+					}
+				}
 			}
-		}
-	})
-	w.produce(w.kgo(), schemas.Clickstream, at(2000, 8)...)
-	_, err := l.Next(w.ctx(30*time.Second), schemas.Positions{5, 0})
-	recreated(t, err)
+			w.produce(w.kgo(), schemas.Clickstream, at(1000, 5)...)
+			l := w.lane(0)
+			w.collect(l, schemas.Positions{}, schemas.Positions{5, 0})
+			if reason == "leader" {
+				w.recreate(schemas.Clickstream, 1, failed)
+			} else {
+				cut.Store(true)
+				failed()
+				w.recreate(schemas.Clickstream, 1, func() {})
+			}
+			w.produce(w.kgo(), schemas.Clickstream, at(2000, 8)...)
+			cut.Store(false)
+			_, err := l.Next(w.ctx(30*time.Second), schemas.Positions{5, 0})
+			recreated(t, err)
+		})
+	}
 }
 
 // The leader's log lost what was read: another log stands at the same offsets.
