@@ -27,7 +27,8 @@ type chunk struct {
 	aliasesRaw bool   // a batch was not compressed
 	bytes      int    // of keys, values and headers
 	memory     int    // held, all included
-	next       int64  // offset after the last batch
+	next       int64  // offset after the last batch, or before the first record of it that found no room
+	epoch      int32  // leader epoch of the last batch
 	logEnd     int64  // last stable offset when it was fetched
 	open       bool   // a transaction was open: there is more than logEnd shows
 	tail       int64  // greatest timestamp of its records
@@ -59,7 +60,7 @@ func (c *Client) takeChunk(next int64) *chunk {
 	k := c.chunks.Get().(*chunk)
 	k.refs.Store(1)
 	k.records, k.plain = k.records[:0], k.plain[:0]
-	k.open = false
+	k.open, k.epoch = false, -1
 	k.aliasesRaw, k.spilled, k.bytes, k.memory, k.next, k.logEnd, k.tail = false, 0, 0, 0, next, 0, 0
 	return k
 }

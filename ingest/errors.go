@@ -100,7 +100,7 @@ func (c *Client) setup(err error) error {
 	case kafka.InconsistentGroupProtocol:
 		return fault("kafka.group: group %s is used by another kind of consumer; give this pipeline a group of its own", c.cfg.Kafka.Group)
 	case kafka.UnsupportedVersion:
-		return fault("kafka: the brokers do not support a needed request; Kafka 2.1 or newer is required")
+		return fault("kafka: the brokers do not support a needed request; Kafka 2.8 or newer is required")
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func TestBeyondTheLogEnd(t *testing.T) {
 		if _, err := l.Next(ctx, schemas.Positions{9, 0}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("got %v: an end that is behind must be given time", err)
 		}
-		s := w.client.source(schemas.Clickstream, 0)
+		s := l.source(schemas.Clickstream)
 		s.failing = failing{since: time.Now().Add(-time.Minute), tries: 10}
 		_, err := s.once(w.ctx(10*time.Second), 9)
 		err = s.fatal(w.ctx(10*time.Second), 9, err)

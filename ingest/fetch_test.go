@@ -177,6 +177,74 @@ func TestReadCommittedTransactions(t *testing.T) {
 	})
 }
 
+// Of two aborted transactions the one that began first ends last, and the
+// broker names it last.
+func TestReadInterleavedTransactions(t *testing.T) {
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 1, nil)
+		plain := w.kgo()
+		transaction := func(name string) *kgo.Client {
+			c := w.kgo(kgo.TransactionalID(fmt.Sprintf("%s-%d", name, time.Now().UnixNano())))
+			if err := c.BeginTransaction(); err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		abort := func(c *kgo.Client) {
+			t.Helper()
+			if err := c.EndTransaction(w.ctx(20*time.Second), kgo.TryAbort); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write := func(c *kgo.Client, value string) {
+			t.Helper()
+			w.produce(c, schemas.Clickstream, &kgo.Record{Value: []byte(value)})
+		}
+		outer, inner := transaction("outer"), transaction("inner")
+		write(outer, "outer0")
+		write(outer, "outer1")
+		write(plain, "kept0")
+		write(inner, "inner0")
+		abort(inner)
+		write(plain, "kept1")
+		write(outer, "outer2")
+		abort(outer)
+		write(plain, "kept2")
+
+		// Seven records, of which the aborted ones are nobody's, and two markers:
+		// the same from wherever a fetch begins.
+		l := w.lane(0)
+		var values []string
+		whole, err := l.Read(w.ctx(20*time.Second), schemas.Ranges{{End: 9}, {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer whole.Release()
+		for _, r := range whole.Records[0] {
+			values = append(values, string(r.Value))
+		}
+		if got := join(values); got != "kept0 kept1 kept2" {
+			t.Fatalf("got %s", got)
+		}
+		for offset := range int64(9) {
+			var n int
+			for _, r := range whole.Records[0] {
+				if r.Offset >= offset {
+					n++
+				}
+			}
+			in, err := l.Read(w.ctx(20*time.Second), schemas.Ranges{{Start: offset, End: 9}, {}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(in.Records[0]) != n {
+				t.Errorf("%d records from offset %d, want %d", len(in.Records[0]), offset, n)
+			}
+			in.Release()
+		}
+	})
+}
+
 // A record of 10 MB passes, so that the transform can set it aside.
 func TestHugeRecord(t *testing.T) {
 	onBrokers(t, func(t *testing.T, b broker) {

@@ -35,9 +35,6 @@ func (c *Client) Run(ctx context.Context, run func(ctx context.Context, a Assign
 	for tries := 0; ; tries++ {
 		_, err := c.Check(ctx)
 		if err == nil {
-			err = c.identify(ctx)
-		}
-		if err == nil {
 			break
 		}
 		if ctx.Err() != nil {
@@ -48,7 +45,7 @@ func (c *Client) Run(ctx context.Context, run func(ctx context.Context, a Assign
 		if errors.Is(err, errSetup) && (tries >= 5 || !errors.Is(err, kafka.UnknownTopicOrPartition)) {
 			return err
 		}
-		c.log.Warn("kafka is not ready, trying again", "error", err)
+		c.log.Warn("kafka is not ready, trying again", "cause", err)
 		if !sleep(ctx, maxBackoff) {
 			return nil
 		}
@@ -103,10 +100,7 @@ func (c *Client) generations(ctx context.Context, group *kafka.ConsumerGroup, ba
 			if fixed := c.setup(err); fixed != nil {
 				return fixed
 			}
-			c.metrics.groupErrors.Inc()
-			if dropped, ok := warn.allow(time.Now()); ok && !errors.Is(err, kafka.RebalanceInProgress) {
-				c.log.Warn("joining the group fails, trying again", "group", c.cfg.Kafka.Group, "error", err, "dropped", dropped)
-			}
+			c.joinFails(&warn, err)
 			continue
 		}
 		a, err := c.assignment(gen)
@@ -125,13 +119,46 @@ func (c *Client) generations(ctx context.Context, group *kafka.ConsumerGroup, ba
 			rctx, stop := context.WithCancel(work)
 			defer stop()
 			defer context.AfterFunc(gctx, stop)()
-			err := run(rctx, a)
+			var err error
+			// A topic may have been created again since the generation before.
+			if a.Identity, err = c.identify(rctx); err == nil {
+				err = run(rctx, a)
+			}
 			if err != nil && rctx.Err() == nil {
 				failed <- err
 				cancel()
 			}
 			<-gctx.Done()
 		})
+	}
+}
+
+// joinFails says that the group could not be joined. A rebalance is no news, and
+// must not use up the line of an error that is.
+func (c *Client) joinFails(warn *throttle, err error) {
+	c.metrics.groupErrors.Inc()
+	if errors.Is(err, kafka.RebalanceInProgress) {
+		return
+	}
+	if dropped, ok := warn.allow(time.Now()); ok {
+		c.log.Warn("joining the group fails, trying again", "group", c.cfg.Kafka.Group, "cause", err, "dropped", dropped)
+	}
+}
+
+// identify asks for the topics' identity until there is one or ctx ends.
+func (c *Client) identify(ctx context.Context) (string, error) {
+	warn := throttle{every: warnEvery}
+	for tries := 0; ; tries++ {
+		identity, err := c.Identity(ctx)
+		if err == nil || ctx.Err() != nil {
+			return identity, err
+		}
+		if dropped, ok := warn.allow(time.Now()); ok {
+			c.log.Warn("the topics' ids cannot be read, trying again", "cause", err, "dropped", dropped)
+		}
+		if !sleep(ctx, min(firstBackoff<<min(tries, 10), maxBackoff)) {
+			return "", ctx.Err()
+		}
 	}
 }
 
@@ -152,7 +179,7 @@ func (c *Client) assignment(gen *kafka.Generation) (Assignment, error) {
 		}
 	}
 	return Assignment{
-		Generation: gen.ID, Lanes: lanes[0], Partitions: c.Partitions(), Identity: c.identity,
+		Generation: gen.ID, Lanes: lanes[0], Partitions: c.Partitions(),
 		Commit: func(ctx context.Context, lane uint32, p schemas.Positions) error {
 			return c.commit(ctx, gen.ID, gen.MemberID, lane, p)
 		},

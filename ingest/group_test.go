@@ -1,8 +1,10 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -11,7 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/storepulse/storepulse/schemas"
 )
@@ -236,6 +241,66 @@ func TestRunError(t *testing.T) {
 	err := w.client.Run(w.ctx(20*time.Second), func(context.Context, Assignment) error { return want })
 	if !errors.Is(err, want) {
 		t.Fatalf("got %v, want %v", err, want)
+	}
+}
+
+// Each generation is told what the topics are now.
+func TestAssignmentAfterATopicWasCreatedAgain(t *testing.T) {
+	onBrokers(t, func(t *testing.T, b broker) {
+		w := newWorld(t, b, 2, nil)
+		first := w.join(w.client)
+		before := settle(t, 2, first)[0].Identity
+		w.recreate(schemas.OrdersTopic, 2, func() {})
+		c2, _ := w.newClient()
+		second := w.join(c2)
+		now, err := c2.Identity(w.ctx(20 * time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range settle(t, 2, first, second) {
+			if a.Identity != now || a.Identity == before {
+				t.Errorf("assigned %s, before %s, now %s", a.Identity, before, now)
+			}
+		}
+	})
+}
+
+// A broker that knows no topic ids is named, at once and by every way.
+func TestKafkaBefore28(t *testing.T) {
+	b := startFake(t, kfake.MaxVersions(kversion.V2_7_0()), kfake.SeedTopics(2, "c", "o"))
+	cfg := DefaultConfig()
+	cfg.Kafka.Brokers = []string{b.addr}
+	cfg.Kafka.Topics = TopicsConfig{Clickstream: "c", Orders: "o"}
+	c, err := New(cfg, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, checkErr := c.Check(ctx)
+	for _, err := range []error{checkErr, c.Run(ctx, nil)} {
+		if !errors.Is(err, errSetup) || !strings.Contains(err.Error(), "Kafka 2.8") {
+			t.Errorf("error %v, want it to name Kafka 2.8", err)
+		}
+	}
+}
+
+// A rebalance, which is not logged, does not hide the error after it.
+func TestJoinErrorsAreLogged(t *testing.T) {
+	var out bytes.Buffer
+	c, err := New(DefaultConfig(), slog.New(slog.NewTextHandler(&out, nil)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	warn := throttle{every: warnEvery}
+	for _, err := range []error{kafka.RebalanceInProgress, kafka.RebalanceInProgress, kafka.NotCoordinatorForGroup, kafka.NotCoordinatorForGroup} {
+		c.joinFails(&warn, err)
+	}
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "cause=") || !strings.Contains(got, "Not Coordinator") {
+		t.Errorf("logged %q, want the second error once", got)
+	}
+	if n := testutil.ToFloat64(c.metrics.groupErrors); n != 4 {
+		t.Errorf("%v errors counted", n)
 	}
 }
 

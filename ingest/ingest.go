@@ -52,7 +52,7 @@ type Client struct {
 	chunks    sync.Pool
 	slabs     sync.Pool // of *[]schemas.Record
 
-	identity     string // of Run
+	ids          atomic.Pointer[[schemas.NumTopics]schemas.ID] // of the topics, nil until Identity has seen them
 	misrouteWarn throttle
 
 	partitions atomic.Int32 // of each topic, 0 until Check has seen them
@@ -115,10 +115,14 @@ func (c *Client) SetLanes(n int) {
 // Interval is the time between two epochs of a lane that has something to read.
 func (c *Client) Interval() time.Duration { return time.Duration(c.interval.Load()) }
 
-// Lane gives the reader of one partition of both topics. It is inert; it must
-// be closed, and only one of a partition may be open.
+// Lane gives the reader of one partition of both topics, as Check or Identity
+// last saw them. It is inert; it must be closed, and only one of a partition may
+// be open.
 func (c *Client) Lane(partition uint32) *Lane {
 	l := &Lane{client: c, partition: partition, wake: make(chan struct{}, 1)}
+	if ids := c.ids.Load(); ids != nil {
+		l.ids = *ids
+	}
 	for t := range schemas.NumTopics {
 		l.mu.queues[t].space = make(chan struct{}, 1)
 	}
@@ -158,6 +162,9 @@ func (c *Client) Check(ctx context.Context) (int, error) {
 				"create both topics with the same number of partitions", names[0], counts[0], names[1], counts[1]),
 			cause: kafka.InvalidPartitionNumber,
 		}
+	}
+	if _, err := c.Identity(ctx); err != nil {
+		return 0, err
 	}
 	c.partitions.Store(int32(counts[0]))
 	return counts[0], nil

@@ -15,7 +15,8 @@ import (
 type Lane struct {
 	client    *Client
 	partition uint32
-	wake      chan struct{} // something changed that Next may wait for
+	ids       [schemas.NumTopics]schemas.ID // of the topics: all zero if nobody has asked for them
+	wake      chan struct{}                 // something changed that Next may wait for
 
 	// Of the goroutine that calls Next.
 	position schemas.Positions // where the next epoch begins

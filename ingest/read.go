@@ -41,7 +41,7 @@ func (l *Lane) readRange(ctx context.Context, t schemas.Topic, r schemas.Range, 
 	if r.Len() == 0 {
 		return nil
 	}
-	s := l.client.source(t, l.partition)
+	s := l.source(t)
 	var short time.Time
 	for offset := r.Start; offset < r.End; {
 		k, err := s.next(ctx, offset, nil)
@@ -79,7 +79,7 @@ func (l *Lane) readRange(ctx context.Context, t schemas.Topic, r schemas.Range, 
 }
 
 // Bounds gives, per topic, the first offset that Kafka still has and the last
-// stable offset.
+// stable offset. It fails with ErrUnreadable if a topic was created again.
 func (l *Lane) Bounds(ctx context.Context) (start, end schemas.Positions, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	for t := range schemas.NumTopics {
@@ -99,11 +99,16 @@ func (l *Lane) Bounds(ctx context.Context) (start, end schemas.Positions, err er
 	return start, end, nil
 }
 
-// bounds tries a few times: a leader may just be moving.
+// bounds tries a few times: a leader may just be moving. Offsets are asked for
+// by the topic's name, so whether it is still that topic is asked behind them.
 func (l *Lane) bounds(ctx context.Context, t schemas.Topic) (start, end int64, err error) {
 	const tries = 6
+	s := l.source(t)
 	for i := range tries {
 		if start, end, err = l.client.offsets(ctx, t, l.partition); err == nil {
+			err = s.sameTopic(ctx)
+		}
+		if err == nil {
 			return start, end, nil
 		}
 		if fixed := l.client.setup(err); fixed != nil {
@@ -112,6 +117,9 @@ func (l *Lane) bounds(ctx context.Context, t schemas.Topic) (start, end int64, e
 		if i < tries-1 && !sleep(ctx, min(firstBackoff<<i, maxBackoff)) {
 			return 0, 0, ctx.Err()
 		}
+	}
+	if lost := s.unreadable(start, err); lost != nil {
+		return 0, 0, lost
 	}
 	return 0, 0, err
 }

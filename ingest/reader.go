@@ -14,7 +14,7 @@ const logEndEvery = 5 * time.Second
 // readAhead fetches one topic's partition into its queue until ctx ends or an
 // error that trying again cannot mend.
 func (l *Lane) readAhead(ctx context.Context, t schemas.Topic) {
-	s := l.client.source(t, l.partition)
+	s := l.source(t)
 	q := &l.mu.queues[t]
 	l.mu.Lock()
 	offset := q.next

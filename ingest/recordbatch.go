@@ -33,16 +33,17 @@ const (
 // outside may cost in memory.
 const maxBatchBytes = 64 << 20
 
-// maxChunkBytes ends the decoding of a response that unpacks to more; the rest
-// is fetched again.
+// maxChunkBytes ends the decoding of a response that unpacks to more, in bytes of
+// the records or in what as many records cost beside; the rest is fetched again.
 const maxChunkBytes = 16 << 20
 
-// Errors of the decoder. Corrupt bytes may come right on the next fetch, a
-// batch that is too large or too old will not.
+// Errors of the decoder. Corrupt bytes may come right on the next fetch; a
+// batch that is too large, too old or was written so will not.
 var (
-	errCorrupt  = errors.New("corrupt record batch")
-	errTooLarge = errors.New("record batch too large")
-	errOldMagic = errors.New("message format before 2")
+	errCorrupt   = errors.New("corrupt record batch")
+	errTooLarge  = errors.New("record batch too large")
+	errOldMagic  = errors.New("message format before 2")
+	errAsWritten = errors.New("its checksum is right, so it was written so")
 )
 
 // batchDecoder turns record sets into records. It is shared by all lanes.
@@ -53,7 +54,8 @@ type batchDecoder struct {
 }
 
 // decode appends the committed records at and after c.next to c.records and
-// moves c.next behind the last whole batch. Records alias set, or c's own
+// moves c.next behind the last batch or, if one has more records than there is
+// room for, before the first of those left. Records alias set, or c's own
 // buffer where the batch was compressed. need is the size of a batch that was
 // cut off by the fetch size, 0 if there was none. After an error c holds what
 // came before it.
@@ -77,7 +79,7 @@ func (d *batchDecoder) decode(c *chunk, set []byte, aborted []abortedTransaction
 		if size < batchHeader {
 			return 0, fmt.Errorf("%w: %d bytes", errCorrupt, size)
 		}
-		base := int64(binary.BigEndian.Uint64(b))
+		base, epoch := int64(binary.BigEndian.Uint64(b)), int32(binary.BigEndian.Uint32(b[12:]))
 		delta := int64(int32(binary.BigEndian.Uint32(b[23:])))
 		last := base + delta
 		if base < 0 || delta < 0 || last < base {
@@ -91,89 +93,110 @@ func (d *batchDecoder) decode(c *chunk, set []byte, aborted []abortedTransaction
 			continue
 		}
 		if !dropped {
-			if c.bytes > d.maxTotal {
+			if max(c.bytes, len(c.records)*recordBytes) > d.maxTotal {
 				return 0, nil
 			}
-			if err := d.batch(c, b, base, delta, from); err != nil {
-				return 0, fmt.Errorf("record batch at offset %d: %w", base, err)
+			rest, err := d.batch(c, b, base, delta, from)
+			if err != nil {
+				return 0, fmt.Errorf("record batch of offsets %d to %d: %w (%w)", base, last, err, errAsWritten)
+			}
+			if rest >= 0 {
+				c.next, c.epoch = rest, epoch
+				return 0, nil
 			}
 		}
-		c.next = last + 1
+		c.next, c.epoch = last+1, epoch
 	}
 	return 0, nil
 }
 
 // batch decodes the records of one batch whose header was checked. A batch
-// counts whole or not at all.
-func (d *batchDecoder) batch(c *chunk, b []byte, base, lastDelta, from int64) error {
+// with a fault gives nothing; of one with more records than there is room for,
+// rest is the offset of the first that was left, else -1.
+func (d *batchDecoder) batch(c *chunk, b []byte, base, lastDelta, from int64) (rest int64, err error) {
 	attributes := binary.BigEndian.Uint16(b[21:])
 	recs := b[batchHeader:]
 	if codec := attributes & codecMask; codec != 0 {
 		out, err := d.codecs.decompress(codec, recs, c.free(), d.maxBatch)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		recs = c.keep(out)
 	} else if len(recs) > d.maxBatch {
-		return fmt.Errorf("%w: %d bytes, at most %d", errTooLarge, len(recs), d.maxBatch)
+		return 0, fmt.Errorf("%w: %d bytes, at most %d", errTooLarge, len(recs), d.maxBatch)
 	} else {
 		c.aliasesRaw = true
 	}
 	count := int64(int32(binary.BigEndian.Uint32(b[57:])))
 	if count < 0 || count > int64(len(recs)/minRecord) {
-		return fmt.Errorf("%w: %d records in %d bytes", errCorrupt, count, len(recs))
+		return 0, fmt.Errorf("%w: %d records in %d bytes", errCorrupt, count, len(recs))
 	}
-	head := batchHead{base: base, lastDelta: lastDelta, from: from, timestamp: int64(binary.BigEndian.Uint64(b[27:]))}
+	head := batchHead{base: base, lastDelta: lastDelta, from: from, room: max(d.maxTotal/recordBytes, 1), timestamp: int64(binary.BigEndian.Uint64(b[27:]))}
 	if attributes&logAppendTime != 0 {
 		head.appendTime, head.timestamp = true, int64(binary.BigEndian.Uint64(b[35:]))
 	}
 	before := len(c.records)
-	records, bytes, ok := appendRecords(c.records, recs, int(count), head)
-	if !ok {
+	records, got := appendRecords(c.records, recs, int(count), head)
+	if !got.ok {
 		c.records = records[:before]
-		return fmt.Errorf("%w: bad record", errCorrupt)
+		return 0, fmt.Errorf("%w: bad record", errCorrupt)
 	}
 	c.records = records
-	c.bytes += bytes
-	return nil
+	c.bytes += got.bytes
+	return got.rest, nil
 }
 
 // batchHead is what the records of a batch are relative to.
 type batchHead struct {
 	base, lastDelta, from int64
+	room                  int // for so many records
 	timestamp             int64
 	appendTime            bool // the broker's time counts for every record
 }
 
-// appendRecords appends the records at and after head.from. It reports the
-// bytes of their keys, values and headers.
-func appendRecords(dst []schemas.Record, b []byte, count int, head batchHead) (_ []schemas.Record, bytes int, ok bool) {
-	previous := int64(-1)
+// appended says what appendRecords found.
+type appended struct {
+	bytes int   // of keys, values and headers
+	rest  int64 // offset of the first record that found no room, -1 if all did
+	ok    bool
+}
+
+// appendRecords appends the records at and after head.from as far as there is
+// room, and looks at all of them.
+func appendRecords(dst []schemas.Record, b []byte, count int, head batchHead) ([]schemas.Record, appended) {
+	bad := appended{rest: -1}
+	previous, bytes, rest, limit := int64(-1), 0, int64(-1), len(dst)+head.room
 	for range count {
 		length, n := varint(b)
 		if n <= 0 || length < minRecord-1 || length > int64(len(b)-n) {
-			return dst, 0, false
+			return dst, bad
 		}
 		rec := b[n : n+int(length) : n+int(length)]
 		b = b[n+int(length):]
 
 		timestamp, i := varint(rec[1:])
 		if i <= 0 {
-			return dst, 0, false
+			return dst, bad
 		}
 		i++
 		delta, n := varint(rec[i:])
 		if n <= 0 || delta <= previous || delta > head.lastDelta {
-			return dst, 0, false
+			return dst, bad
 		}
 		i += n
 		previous = delta
 		key, i, kok := field(rec, i)
 		value, i, vok := field(rec, i)
 		if !kok || !vok || i >= len(rec) {
-			return dst, 0, false
+			return dst, bad
 		}
 		if head.base+delta < head.from {
+			continue
+		}
+		if len(dst) == limit {
+			if rest < 0 {
+				rest = head.base + delta
+			}
 			continue
 		}
 		r := schemas.Record{Offset: head.base + delta, Timestamp: head.timestamp, Key: key, Value: value, Headers: rec[i:]}
@@ -183,7 +206,7 @@ func appendRecords(dst []schemas.Record, b []byte, count int, head batchHead) (_
 		bytes += len(rec) - i + len(key) + len(value)
 		dst = append(dst, r)
 	}
-	return dst, bytes, len(b) == 0
+	return dst, appended{bytes: bytes, rest: rest, ok: len(b) == 0}
 }
 
 // field reads a length and that many bytes at i; a length of -1 gives nil.
@@ -209,8 +232,7 @@ func varint(b []byte) (int64, int) {
 }
 
 // abortFilter says which batches a reader of committed records must not see.
-// The list is the broker's, sorted by first offset and complete for the
-// response it came with.
+// The list is sorted by first offset and complete for the response it came with.
 type abortFilter struct {
 	list []abortedTransaction
 	open []int64 // producers inside an aborted transaction
@@ -252,8 +274,8 @@ func isAbortMarker(b []byte) bool {
 	if binary.BigEndian.Uint16(b[21:])&codecMask != 0 {
 		return false // markers are never compressed
 	}
-	records, _, ok := appendRecords(nil, b[batchHeader:], 1, batchHead{lastDelta: 1 << 31})
-	if !ok || len(records) != 1 || len(records[0].Key) < 4 {
+	records, got := appendRecords(nil, b[batchHeader:], 1, batchHead{lastDelta: 1 << 31, room: 1})
+	if !got.ok || len(records) != 1 || len(records[0].Key) < 4 {
 		return false
 	}
 	return binary.BigEndian.Uint16(records[0].Key[2:]) == 0

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -227,6 +228,61 @@ func TestDecodeAborted(t *testing.T) {
 	}
 }
 
+// A record costs memory however few bytes it has: a batch of many is decoded in
+// parts, and every record is there once.
+func TestDecodeManyEmptyRecords(t *testing.T) {
+	const n = 130_000
+	records := make([]schemas.Record, n)
+	for i := range records {
+		records[i].Offset = 7 + int64(i)
+	}
+	set := append(packedBatch(t, "zstd", 7, records), batchOf(batchSpec{base: 7 + n, records: recordsAt(7+n, "behind")})...)
+	d := &batchDecoder{codecs: newCodecs(), maxBatch: 2 << 20, maxTotal: 1 << 20}
+	if _, err := d.decode(&chunk{}, set, nil); err != nil { // the decompressor makes its tables
+		t.Fatal(err)
+	}
+	next, parts := int64(7), 0
+	for ; next < 8+n; parts++ {
+		k := &chunk{next: next, epoch: -1}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := d.decode(k, set, nil); err != nil || len(k.records) == 0 {
+			t.Fatalf("%d records from %d, error %v", len(k.records), next, err)
+		}
+		runtime.ReadMemStats(&after)
+		// The plain batch, and the records with what growing cost: all of them
+		// would be 11 MB.
+		if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
+			t.Errorf("%d bytes allocated for %d records", got, len(k.records))
+		}
+		for _, r := range k.records {
+			if r.Offset != next {
+				t.Fatalf("offset %d, want %d", r.Offset, next)
+			}
+			next++
+		}
+		if k.next != next || k.epoch != 0 {
+			t.Fatalf("next %d in leader epoch %d, want %d in 0", k.next, k.epoch, next)
+		}
+	}
+	if parts < 5 {
+		t.Errorf("%d parts", parts)
+	}
+
+	// The same in many small batches.
+	set = nil
+	for base := int64(0); base < 60_000; base += 1000 {
+		for i := range records[:1000] {
+			records[i].Offset = base + int64(i)
+		}
+		set = append(set, batchOf(batchSpec{base: base, records: records[:1000]})...)
+	}
+	k := &chunk{}
+	if _, err := d.decode(k, set, nil); err != nil || len(k.records) != 12_000 || k.next != 12_000 {
+		t.Errorf("%d records of small batches, next %d, error %v", len(k.records), k.next, err)
+	}
+}
+
 // Whatever a batch costs, a record costs nothing more.
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	var records []schemas.Record
@@ -332,9 +388,12 @@ func FuzzRecordBatch(f *testing.F) {
 }
 
 func FuzzFetchResponse(f *testing.F) {
-	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01t\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00"+strings.Repeat("\x00", 24)+"\x00\x00\x00\x01"+strings.Repeat("\x01", 16)+"\xff\xff\xff\xff\x00\x00\x00\x02ab"), int16(11))
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01t\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00"+strings.Repeat("\x00", 24)+"\x00\x00\x00\x01"+strings.Repeat("\x01", 16)+"\xff\xff\xff\xff\x00\x00\x00\x02ab"), int16(fetchByName))
+	f.Add([]byte(strings.Repeat("\x00", 11)+"\x02"+strings.Repeat("\x07", 16)+"\x02\x00\x00\x00\x00\x00\x00"+strings.Repeat("\x00", 24)+
+		"\x02"+strings.Repeat("\x01", 16)+"\x00\xff\xff\xff\xff\x03ab\x01\x00\x0d"+strings.Repeat("\x02", 12)+"\x00\x00\x00"), int16(fetchByID))
 	f.Fuzz(func(t *testing.T, b []byte, version int16) {
-		r, err := parseFetchResponse(b, version, fetchQuery{topic: "t"})
+		q := fetchQuery{topic: "t", id: schemas.ID(bytes.Repeat([]byte{7}, 16)), version: version}
+		r, err := parseFetchResponse(b, q)
 		if err == nil && len(r.records)+16*len(r.aborted) > len(b) {
 			t.Fatalf("more came out than went in: %d records bytes, %d aborted", len(r.records), len(r.aborted))
 		}

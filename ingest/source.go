@@ -29,6 +29,7 @@ const (
 	corruptTries   = 3
 	missingFor     = 30 * time.Second // an unknown topic: metadata may be late
 	beyondEndFor   = 15 * time.Second // an offset after the log end: a new leader may be behind
+	recreatedFor   = 5 * time.Second  // another id of the topic: one broker may be behind the others
 	warnEvery      = 30 * time.Second
 	misrouteSample = 1024
 )
@@ -37,7 +38,12 @@ const (
 type source struct {
 	client    *Client
 	topic     schemas.Topic
+	id        schemas.ID // of the topic, zero if not known
 	partition uint32
+	version   int16 // of the Fetch API at the leader, 0 if not known
+	epoch     int32 // leader epoch of the batch that ends at offset after, -1 if not known
+	after     int64
+	doubt     bool  // the topic may be another one than that of id
 	size      int32 // fetch size: grows for a batch that does not fit
 	busy      bool  // the last fetch brought records
 	settled   bool  // a fetch has told where the log ends; until then none waits
@@ -52,8 +58,11 @@ type failing struct {
 	tries int
 }
 
-func (c *Client) source(t schemas.Topic, partition uint32) *source {
-	return &source{client: c, topic: t, partition: partition, size: fetchBytes, warn: throttle{every: warnEvery}}
+func (l *Lane) source(t schemas.Topic) *source {
+	return &source{
+		client: l.client, topic: t, id: l.ids[t], partition: l.partition, epoch: -1,
+		size: fetchBytes, warn: throttle{every: warnEvery},
+	}
 }
 
 func (s *source) name() string { return s.client.cfg.Kafka.Topics.name(s.topic) }
@@ -68,7 +77,8 @@ func (s *source) next(ctx context.Context, offset int64, failed func()) (*chunk,
 			s.failing, s.settled = failing{}, true
 			return k, nil
 		}
-		s.settled = false
+		s.doubt = s.doubt || doubtful(err) || s.version != fetchByID
+		s.settled, s.version = false, 0
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -85,7 +95,7 @@ func (s *source) next(ctx context.Context, offset int64, failed func()) (*chunk,
 			return nil, fatal
 		}
 		if dropped, ok := s.warn.allow(time.Now()); ok && s.failing.tries > 1 {
-			s.client.log.Warn("fetch fails, trying again", "topic", s.name(), "partition", s.partition, "offset", offset, "error", err, "dropped", dropped)
+			s.client.log.Warn("fetch fails, trying again", "topic", s.name(), "partition", s.partition, "offset", offset, "cause", err, "dropped", dropped)
 		}
 		if !sleep(ctx, min(firstBackoff<<min(s.failing.tries-1, 10), maxBackoff)) {
 			return nil, ctx.Err()
@@ -96,7 +106,19 @@ func (s *source) next(ctx context.Context, offset int64, failed func()) (*chunk,
 // once sends one fetch and decodes the answer.
 func (s *source) once(ctx context.Context, offset int64) (*chunk, error) {
 	c := s.client
-	q := fetchQuery{topic: s.name(), partition: int32(s.partition), offset: offset, maxBytes: s.size, minBytes: 1, maxWait: waitForFirst}
+	if s.doubt {
+		if err := s.sameTopic(ctx); err != nil {
+			return nil, err
+		}
+		s.doubt = false
+	}
+	q := fetchQuery{
+		topic: s.name(), id: s.id, version: s.version, partition: int32(s.partition), offset: offset, epoch: -1,
+		maxBytes: s.size, minBytes: 1, maxWait: waitForFirst,
+	}
+	if s.after == offset {
+		q.epoch = s.epoch
+	}
 	switch {
 	case !s.settled:
 		q.maxWait = 0
@@ -108,7 +130,7 @@ func (s *source) once(ctx context.Context, offset int64) (*chunk, error) {
 	k.raw = nil
 	reply, err := c.fetch(ctx, q, raw)
 	if err == nil {
-		k.raw = reply.buf
+		k.raw, s.version = reply.buf, reply.version
 		err = s.accept(k, &reply)
 	}
 	if err != nil {
@@ -123,6 +145,9 @@ func (s *source) once(ctx context.Context, offset int64) (*chunk, error) {
 func (s *source) accept(k *chunk, reply *fetchReply) error {
 	if reply.code != 0 {
 		return reply.code
+	}
+	if err := sameLog(k.next, reply.diverged); err != nil {
+		return err
 	}
 	m := s.client.metrics
 	m.fetchedBytes.WithLabelValues(s.topic.String()).Add(float64(len(reply.records)))
@@ -143,7 +168,7 @@ func (s *source) accept(k *chunk, reply *fetchReply) error {
 			s.size = int32(min(max(2*int(s.size), need), maxFetchBytes))
 		}
 	} else {
-		s.size = fetchBytes
+		s.size, s.epoch, s.after = fetchBytes, k.epoch, k.next
 	}
 	s.busy = len(k.records) > 0
 	k.logEnd, k.open = reply.lastStable, reply.highWatermark > reply.lastStable
@@ -187,8 +212,8 @@ func (s *source) fatal(ctx context.Context, offset int64, err error) error {
 	read := func(cause error) error {
 		return fmt.Errorf("read %s partition %d at offset %d: %w", s.name(), s.partition, offset, cause)
 	}
-	if errors.Is(err, errTooLarge) || errors.Is(err, errOldMagic) {
-		return read(err)
+	if lost := s.unreadable(offset, err); lost != nil {
+		return lost
 	}
 	if errors.Is(err, errCorrupt) && s.failing.tries >= corruptTries {
 		return read(err)
@@ -202,10 +227,18 @@ func (s *source) fatal(ctx context.Context, offset int64, err error) error {
 	}
 	switch code {
 	case kafka.UnknownTopicOrPartition:
-		if time.Since(s.failing.since) > missingFor {
+		switch {
+		case time.Since(s.failing.since) <= missingFor:
+		case errors.Is(err, errSetup):
+			return err
+		default:
 			return s.client.missingTopic(s.name())
 		}
 	case kafka.OffsetOutOfRange:
+		s.epoch = -1 // one that the leader does not know has the same answer
+		if s.sameTopic(ctx) != nil {
+			return nil // asked again with the next attempt
+		}
 		start, end, err := s.client.offsets(ctx, s.topic, s.partition)
 		switch {
 		case err != nil:
@@ -225,13 +258,16 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, errCorrupt), errors.Is(err, errTooLarge), errors.Is(err, errOldMagic):
 		return "corrupt"
+	case errors.Is(err, errRecreated), errors.Is(err, errTruncated):
+		return "offset"
 	case !errors.As(err, &code):
 		return "connection"
 	}
 	switch code {
 	case kafka.OffsetOutOfRange:
 		return "offset"
-	case kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch, kafka.ReplicaNotAvailable, kafka.UnknownTopicOrPartition:
+	case kafka.NotLeaderForPartition, kafka.LeaderNotAvailable, kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch, kafka.ReplicaNotAvailable,
+		kafka.UnknownTopicOrPartition, kafka.UnknownTopicID, kafka.InconsistentTopicID:
 		return "leader"
 	case kafka.SASLAuthenticationFailed, kafka.TopicAuthorizationFailed:
 		return "auth"

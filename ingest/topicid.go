@@ -21,6 +21,9 @@ func (c *Client) TopicIDs(ctx context.Context) ([schemas.NumTopics]schemas.ID, e
 	defer cancel()
 	res, err := c.transport.RoundTrip(ctx, c.admin.Addr, &topicIDMessage{names: names})
 	if err != nil {
+		if fixed := c.setup(err); fixed != nil {
+			return ids, fixed
+		}
 		return ids, fmt.Errorf("ask for the ids of topics %v: %w", names, err)
 	}
 	m := res.(*topicIDMessage)
@@ -30,7 +33,16 @@ func (c *Client) TopicIDs(ctx context.Context) ([schemas.NumTopics]schemas.ID, e
 			return ids, c.missingTopic(name)
 		}
 		if topic.code != 0 {
+			if fixed := c.setup(topic.code); fixed != nil {
+				return ids, fixed
+			}
 			return ids, fmt.Errorf("ask for the id of topic %s: %w", name, topic.code)
+		}
+		if topic.id == (schemas.ID{}) {
+			return ids, &setupError{
+				text:  fmt.Sprintf("topic %s has no id: the brokers' inter.broker.protocol.version is below 2.8; raise it", name),
+				cause: kafka.UnsupportedVersion,
+			}
 		}
 		ids[t] = topic.id
 	}
@@ -38,19 +50,15 @@ func (c *Client) TopicIDs(ctx context.Context) ([schemas.NumTopics]schemas.ID, e
 }
 
 // Identity names the two topics as they stand in every plan: by name and id.
+// Lanes made from now on read these topics and no others of the same names.
 func (c *Client) Identity(ctx context.Context) (string, error) {
 	ids, err := c.TopicIDs(ctx)
 	if err != nil {
 		return "", err
 	}
+	c.ids.Store(&ids)
 	names := c.cfg.Kafka.Topics.list()
 	return fmt.Sprintf("%s#%x+%s#%x", names[0], ids[0], names[1], ids[1]), nil
-}
-
-// identify keeps the identity for the assignments to come.
-func (c *Client) identify(ctx context.Context) (err error) {
-	c.identity, err = c.Identity(ctx)
-	return err
 }
 
 // topicIDMessage is a Metadata request of version 10, the first that answers
@@ -74,18 +82,14 @@ func (m *topicIDMessage) Required(map[protocol.ApiKey]int16) bool { return true 
 
 // RawExchange writes the request and reads the response.
 func (m *topicIDMessage) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	if _, err := rw.Write(m.appendRequest(nil)); err != nil {
+	versions, err := apiVersions(rw)
+	if err != nil {
 		return nil, err
 	}
-	var size [4]byte
-	if _, err := io.ReadFull(rw, size[:]); err != nil {
-		return nil, err
+	if v := versions[protocol.Metadata]; v < topicIDVersion {
+		return nil, tooOld("Metadata", v, topicIDVersion)
 	}
-	n := int64(int32(binary.BigEndian.Uint32(size[:])))
-	if n < 4 || n > 64<<20 {
-		return nil, fmt.Errorf("metadata response of %d bytes", n)
-	}
-	body, err := readBody(rw, nil, int(n))
+	_, body, err := exchange(rw, m.appendRequest(nil), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -94,14 +98,7 @@ func (m *topicIDMessage) RawExchange(rw io.ReadWriter) (protocol.Message, error)
 }
 
 func (m *topicIDMessage) appendRequest(b []byte) []byte {
-	be := binary.BigEndian
-	b = append(b, 0, 0, 0, 0) // size, set below
-	b = be.AppendUint16(b, uint16(protocol.Metadata))
-	b = be.AppendUint16(b, topicIDVersion)
-	b = be.AppendUint32(b, 1)
-	b = be.AppendUint16(b, uint16(len(clientID)))
-	b = append(b, clientID...)
-	b = append(b, 0) // no tagged fields
+	b = requestHead(b, int16(protocol.Metadata), topicIDVersion, true)
 	b = binary.AppendUvarint(b, uint64(len(m.names))+1)
 	for _, name := range m.names {
 		b = append(b, make([]byte, 16)...) // by name, not by id
@@ -109,15 +106,12 @@ func (m *topicIDMessage) appendRequest(b []byte) []byte {
 		b = append(b, name...)
 		b = append(b, 0)
 	}
-	b = append(b, 0, 0, 0, 0) // create nothing, no authorized operations, no tagged fields
-	be.PutUint32(b, uint32(len(b)-4))
-	return b
+	return append(b, 0, 0, 0, 0) // create nothing, no authorized operations, no tagged fields
 }
 
 // parseTopicIDs reads as far as the topics go.
 func parseTopicIDs(b []byte) (map[string]topicID, error) {
-	r := wireReader{b: b}
-	r.skip(4) // correlation id
+	r := wireReader{b: b, flexible: true}
 	r.tags()
 	r.skip(4) // throttle time
 	for range r.length() {
@@ -147,43 +141,4 @@ func parseTopicIDs(b []byte) (map[string]topicID, error) {
 		topics[name] = topic
 	}
 	return topics, r.err
-}
-
-// uvarint, length, compact and tags belong to the flexible encoding.
-func (r *wireReader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.err = errShortResponse
-	}
-	r.skip(max(n, 0))
-	return v
-}
-
-// length is that of an array or string: one less than written, 0 for null. No
-// more than the bytes at hand could hold.
-func (r *wireReader) length() int {
-	v := r.uvarint()
-	if r.err != nil || v == 0 {
-		return 0
-	}
-	if v-1 > uint64(len(r.b)) {
-		r.err = errShortResponse
-		return 0
-	}
-	return int(v - 1)
-}
-
-func (r *wireReader) compact() []byte { return r.take(r.length()) }
-
-func (r *wireReader) tags() {
-	n := r.uvarint()
-	for ; n > 0 && r.err == nil; n-- {
-		r.uvarint()
-		size := r.uvarint()
-		if size > uint64(len(r.b)) {
-			r.err = errShortResponse
-			return
-		}
-		r.skip(int(size))
-	}
 }
