@@ -20,6 +20,10 @@ var ErrRetention = errors.New("removed by retention")
 // or lost its tail. The error is a *BeyondEndError.
 var ErrBeyondEnd = errors.New("beyond the log end")
 
+// ErrUnreadable: what the log holds at an offset cannot be read, however often
+// it is fetched.
+var ErrUnreadable = errors.New("unreadable")
+
 // errSetup: nothing but an operator can help (credentials, rights, topics).
 // Run ends with it instead of trying again.
 var errSetup = errors.New("kafka is not set up for this worker")

@@ -163,7 +163,11 @@ func (l *Lane) transform(p *checkpoint.Plan, in *ingest.Input) (outcome, error) 
 	}
 	got := outcome{rows: []checkpoint.TableCount{}} // not nil: an epoch without rows is done as well
 	for table := range schemas.NumTables {
-		if n := l.facts(table).Rows(); n > 0 {
+		n := l.facts(table).Rows()
+		if n > maxRows(table) {
+			return outcome{}, stopf("BUG: epoch %d gives %d rows of %s, at most %d can be numbered; nothing of it was written: keep Kafka's records and report this", p.Epoch, n, schemas.TableName(table), maxRows(table))
+		}
+		if n > 0 {
 			got.rows = append(got.rows, checkpoint.TableCount{Table: table, Rows: uint32(n)})
 		}
 	}
@@ -184,6 +188,14 @@ func (l *Lane) transform(p *checkpoint.Plan, in *ingest.Input) (outcome, error) 
 		}
 	}
 	return got, nil
+}
+
+// maxRows is how many rows of a table one epoch can have.
+func maxRows(t schemas.TableID) int {
+	if t == schemas.FactSessions {
+		return transform.MaxSessionRows
+	}
+	return schemas.MaxRows
 }
 
 // facts gives the rows of a table after transform.

@@ -61,13 +61,6 @@ type outcome struct {
 	counts checkpoint.Counts
 }
 
-// stopError ends a lane until an operator acts; the text says how.
-type stopError struct{ text string }
-
-func (e *stopError) Error() string { return e.text }
-
-func stopf(format string, args ...any) error { return &stopError{fmt.Sprintf(format, args...)} }
-
 // errLost: another claim came in between; claim again.
 var errLost = errors.New("another worker claimed the lane at the same time")
 
@@ -93,7 +86,7 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 	defer cancel()
 	unreached := 0
 	for {
-		err := l.own(ctx, work)
+		err := operators(l.own(ctx, work))
 		var stop *stopError
 		switch {
 		case err == nil:
