@@ -37,7 +37,8 @@ func (l *Lane) step(ctx context.Context, in *ingest.Input, kind checkpoint.Kind)
 	if err := l.sayDone(ctx); err != nil {
 		return err
 	}
-	return l.commitOffsets(ctx, false)
+	l.commitOffsets(ctx, l.pos, false)
+	return nil
 }
 
 // epoch runs the numbered steps of one epoch: docs/design.md, section 3. The
@@ -77,7 +78,7 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 
 	// 4. Publish. A crash before it loses at most this epoch's deltas in
 	// Prometheus; ClickHouse is exact.
-	l.deps.Publisher.Publish(l.id, l.out.Deltas)
+	l.deps.Publisher.Publish(l.id, l.out.Deltas) // write has added the rows that the store refuses
 	l.deps.Metrics.epoch(l, plan, got, in, l.deps.Now().Sub(began))
 	l.duelWait.reset()
 
@@ -85,9 +86,7 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 	// whose offsets follow now. A crash before the commit only makes lag tools
 	// show an older position.
 	if before != nil {
-		if err := l.commitAt(ctx, before.Ranges.End(), false); err != nil {
-			l.log.Debug("offset commit failed", "cause", err)
-		}
+		l.commitOffsets(ctx, before.Ranges.End(), false)
 	}
 
 	// 6. Snapshot, now and then, beside the lane. A crash or a failure makes
@@ -209,16 +208,13 @@ func (l *Lane) facts(t schemas.TableID) schemas.Facts {
 // commitEvery bounds offset commits: they serve lag tools only.
 const commitEvery = 5 * time.Second
 
-func (l *Lane) commitOffsets(ctx context.Context, always bool) error {
-	return l.commitAt(ctx, l.pos, always)
-}
-
-func (l *Lane) commitAt(ctx context.Context, pos schemas.Positions, always bool) error {
+// commitOffsets tells Kafka how far the lane is. A failure costs nothing: the
+// next commit says more.
+func (l *Lane) commitOffsets(ctx context.Context, pos schemas.Positions, always bool) {
 	if l.commit == nil || !l.snap.commitDue(l.deps.Now(), always) {
-		return nil
+		return
 	}
 	if err := l.commit(ctx, l.id, pos); err != nil {
-		return fmt.Errorf("commit offsets %v: %w", pos, err)
+		l.log.Debug("offset commit failed", "offsets", pos, "cause", err)
 	}
-	return nil
 }

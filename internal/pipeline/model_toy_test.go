@@ -26,7 +26,7 @@ var modelVocabulary = func() *schemas.Vocabulary {
 	return v
 }()
 
-var modelRegister = &schemas.Register{}
+var modelRegister = schemas.NewRegister(modelVocabulary)
 
 type toyDecoder struct{}
 
