@@ -26,10 +26,12 @@ func (l *Lane) step(ctx context.Context, in *ingest.Input, kind checkpoint.Kind)
 	if _, retained := l.state.Sessions(); retained > 0 || l.state.Waiting() > 0 {
 		return l.epoch(ctx, in, kind, l.state.Watermark()+in.Idle.Milliseconds())
 	}
-	// The watermark stands then, and the facts are complete all the same.
-	if w := l.state.Watermark(); w > 0 {
+	// The watermark stands then, so that history which is imported in parts does
+	// not become late in between; the facts are complete all the same, the day
+	// ends and orders age.
+	if l.state.Watermark() > 0 {
 		l.quiet += in.Idle
-		l.deps.Metrics.shown(l.id, w+l.quiet.Milliseconds())
+		l.showGauges()
 	}
 	if l.last == nil {
 		return nil

@@ -125,12 +125,16 @@ func (l *Lane) Leave() {
 }
 
 // showGauges exposes what the state holds, before the first epoch of a lane
-// that was recovered or has come back.
+// that was recovered or has come back, and while one is quiet.
 func (l *Lane) showGauges() {
+	at := l.state.Watermark()
+	if at > 0 { // 0 before the first event ever
+		at += l.quiet.Milliseconds()
+	}
 	l.out.Deltas.Reset()
-	l.state.Gauges(l.out.Deltas)
+	l.state.Gauges(l.out.Deltas, at)
 	l.deps.Publisher.Show(l.id, l.out.Deltas)
-	l.deps.Metrics.shown(l.id, l.state.Watermark())
+	l.deps.Metrics.shown(l.id, at)
 }
 
 // hideGauges: whoever has the lane now shows them.

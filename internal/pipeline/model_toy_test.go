@@ -133,10 +133,10 @@ func (e *toyEngine) Suspects(b *schemas.Batch, dst *transform.Suspects) {
 	}
 }
 
-func (e *toyEngine) MayLack()               {}
-func (e *toyEngine) Bytes() int64           { return 24 }
-func (e *toyEngine) Gauges(*schemas.Deltas) {}
-func (e *toyEngine) Sessions() (int, int)   { return int(e.n), int(e.n) }
+func (e *toyEngine) MayLack()                      {}
+func (e *toyEngine) Bytes() int64                  { return 24 }
+func (e *toyEngine) Gauges(*schemas.Deltas, int64) {}
+func (e *toyEngine) Sessions() (int, int)          { return int(e.n), int(e.n) }
 
 func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output) error {
 	out.Late.Reset()
