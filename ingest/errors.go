@@ -20,9 +20,9 @@ var ErrRetention = errors.New("removed by retention")
 // or lost its tail. The error is a *BeyondEndError.
 var ErrBeyondEnd = errors.New("beyond the log end")
 
-// ErrUnreadable: what the log holds at an offset cannot be read, however often
-// it is fetched.
-var ErrUnreadable = errors.New("unreadable")
+// ErrUnreadable: however often it is tried, the lane cannot go on reading from
+// its position. The text of the error says what an operator can do.
+var ErrUnreadable = errors.New("no retry can read on")
 
 // errSetup: nothing but an operator can help (credentials, rights, topics).
 // Run ends with it instead of trying again.

@@ -21,7 +21,7 @@ func stopf(format string, args ...any) error { return &stopError{fmt.Sprintf(for
 func operators(err error) error {
 	switch {
 	case errors.Is(err, ingest.ErrUnreadable):
-		return stopf("%v; an operator must decide: restore the topic, or give these records up with kafka-delete-records.sh: the lane then goes on behind them, and the ledger names them lost", err)
+		return stopf("%v", err) // its text says what to do
 	case errors.Is(err, checkpoint.ErrBrokenChain):
 		return stopf("%v: rows of the ledger are gone, and the epochs from there on cannot be repeated; an operator must decide: restore the database from a backup, or start with an empty one; `storepulse verify` shows what is missing", err)
 	case errors.Is(err, sink.ErrBug):

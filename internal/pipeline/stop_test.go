@@ -15,7 +15,7 @@ import (
 // text that says what to do; what passes by itself does not.
 func TestWhatOnlyOperatorsMend(t *testing.T) {
 	for cause, remedy := range map[error]string{
-		ingest.ErrUnreadable:      "kafka-delete-records.sh",
+		ingest.ErrUnreadable:      "epoch 7",
 		checkpoint.ErrBrokenChain: "restore the database from a backup",
 		sink.ErrBug:               "report this",
 		sink.ErrNotApplied:        "", sink.ErrUnknown: "", sink.ErrFenced: "", ingest.ErrRetention: "",
