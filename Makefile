@@ -18,8 +18,8 @@ KAFKA_ADDR := 127.0.0.1:19092
 # What needs Prometheus or Alertmanager: test-eyes runs it.
 EYES := ^TestChecks$$|^TestAlerts$$|^TestWeeksOfPromotions$$|^TestRoutes$$|^TestInhibition$$|^TestBackfill$$|^TestPanels$$|^TestOutagePages$$
 # What test-kafka runs of internal/e2e; a house rule says what belongs here.
-ON_KAFKA := TestAgreement TestALateInsertOfAFencedOwner TestAZombieWakes TestBadRecords TestClickHouseRestoredFromABackup \
-	TestJudge TestKill9 TestMostRowsAreRefused TestPaymentOutage TestRefusals TestRefusedRows TestReplay TestReplayInterrupted \
+ON_KAFKA := TestAgreement TestALateInsertOfAFencedOwner TestAShopIsRemoved TestAZombieWakes TestBadRecords TestClickHouseRestoredFromABackup \
+	TestGreatestEpoch TestJudge TestKill9 TestMostRowsAreRefused TestPaymentOutage TestRefusals TestRefusedRows TestReplay TestReplayInterrupted \
 	TestRetentionAteAPlan TestRetentionAteDoneEpochs TestRowsLostWithThePower TestSettingsChangeAfterACrash \
 	TestSnapshotsDamaged TestStorms TestTheGroupForgets TestTheLedgerIsNotPaperedOver TestTheTokenIsForgotten \
 	TestTopicCreatedAgain TestTrace TestTwoOwnersDuel TestVerify

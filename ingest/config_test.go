@@ -70,8 +70,8 @@ kafka.tls.cert_file: must be set together with kafka.tls.key_file
 kafka.sasl.mechanism: must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (got "GSSAPI")
 kafka.sasl.user: must not be empty
 kafka.sasl.password_file: must name a file that holds the password
-ingest.epoch.records: must be between 1 and 1000000 (got 0)
-ingest.epoch.bytes: must be between 1MiB and 1GiB (got 0)
+ingest.epoch.records: must be between 1 and 100000 (got 0)
+ingest.epoch.bytes: must be between 1MiB and 64MiB (got 0)
 ingest.epoch.interval: must be between 10ms and 1m (got 0s)
 transform.session.idle_after: must be positive (got 0s)`
 	if diff := cmp.Diff(strings.Split(got, "\n"), strings.Split(want, "\n")); diff != "" {

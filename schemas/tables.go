@@ -58,9 +58,13 @@ type Stamp struct {
 	Numbers []uint32
 }
 
+// MaxRows bounds the rows of a table in one epoch: RefusedNumber has 24 bits for
+// them. The greatest epoch that can be configured stays below it.
+const MaxRows = 1<<24 - 1
+
 // RefusedNumber is the epoch_row of the dead letter that stands for a refused
 // row: apart from the numbers of ordinary dead letters, and the same whenever
-// the same row is refused. A table has below 2^24 rows an epoch.
+// the same row is refused.
 func RefusedNumber(t TableID, row uint32) uint32 { return 1<<31 | uint32(t)<<24 | row }
 
 // Facts is one table's rows of one epoch, column by column.

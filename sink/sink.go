@@ -17,6 +17,9 @@ var (
 	// ErrUnknown: the insert may or may not have been written. It must not be
 	// repeated: the lane is claimed again and recovers.
 	ErrUnknown = errors.New("outcome unknown")
+	// ErrBug: this program made an insert that nobody can send. Nothing was
+	// written, and the same insert would fail for ever.
+	ErrBug = errors.New("BUG")
 )
 
 // RefusedError is a definite refusal for what the data is: the same rows will

@@ -43,7 +43,7 @@ func (s *State) Apply(version int, in Input, out *Output) error {
 	s.cause = cause{schemas.Clickstream, in.LastClick}
 	s.passTime()
 	s.forgetCrowds()
-	s.setGauges()
+	s.setGauges(s.watermark)
 	s.out, s.deltas, s.copies = nil, nil, [schemas.NumTopics][]int64{}
 	return nil
 }

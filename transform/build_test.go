@@ -25,6 +25,7 @@ type click struct {
 	ahead                           int64 // how far the event and its collector are ahead of at, which is the stamp
 	sent                            int64
 	anyVisitor                      schemas.ID
+	tenant                          uint8
 }
 
 // sale is one event of the orders topic of a test.
@@ -38,6 +39,7 @@ type sale struct {
 	payable, paid            int64
 	currency                 string
 	orderType                uint8
+	tenant                   uint8
 	test                     bool
 }
 
@@ -74,7 +76,7 @@ func addClick(b *schemas.Batch, offset int64, c *click) {
 	dedup, _ := schemas.DedupID(nil, []byte("/t"), []byte(c.id))
 	e.Topic.Append(0)
 	e.Offset.Append(offset)
-	e.Tenant.Append(0)
+	e.Tenant.Append(c.tenant)
 	e.EventID.AppendString(c.id)
 	e.Source.AppendString("/t")
 	e.Type.Append(uint8(c.kind))
@@ -127,7 +129,7 @@ func addSale(b *schemas.Batch, offset int64, x *sale) {
 	dedup, _ := schemas.DedupID(nil, []byte("/oms"), []byte(x.id))
 	o.Topic.Append(1)
 	o.Offset.Append(offset)
-	o.Tenant.Append(0)
+	o.Tenant.Append(x.tenant)
 	o.EventID.AppendString(x.id)
 	o.Source.AppendString("/oms")
 	o.Type.Append(uint8(x.kind))

@@ -40,25 +40,31 @@ func (s *State) gauge(v *visitor, open, active uint16, platform uint8) {
 // change that the watermark alone makes.
 func (s *State) ageOrder(i uint32, watermark int64) {
 	o := s.orders.at(i)
-	due := s.leaves(o) + 1
-	bucket := uint8(0)
-	if s.unpaid(o) && due > watermark {
-		bucket = 1
-		for _, limit := range ageLimits {
-			change := o.at() + limit - s.outOfOrder
-			if watermark < change {
-				due = min(due, change)
-				break
-			}
-			bucket++
-		}
-	}
+	bucket, due := s.ageOf(o, watermark)
 	s.setAge(o, bucket)
 	if due <= watermark && o.link != 0 {
 		s.orderWheel.remove(s, i) // it leaves with its session
 		return
 	}
 	s.orderWheel.queue(s, i, due)
+}
+
+// ageOf gives 1 + the age bucket of an unpaid order, else 0, and the watermark
+// at which that changes.
+func (s *State) ageOf(o *order, watermark int64) (bucket uint8, due int64) {
+	due = s.leaves(o) + 1
+	if !s.unpaid(o) || due <= watermark {
+		return 0, due
+	}
+	bucket = 1
+	for _, limit := range ageLimits {
+		change := o.at() + limit - s.outOfOrder
+		if watermark < change {
+			return bucket, min(due, change)
+		}
+		bucket++
+	}
+	return bucket, due
 }
 
 // unpaid says that the order waits for its payment (FUN-09).
@@ -78,8 +84,8 @@ func (s *State) setAge(o *order, bucket uint8) {
 	o.age = bucket
 }
 
-// setGauges writes the lane's gauges as they stand after the epoch.
-func (s *State) setGauges() {
+// setGauges writes the lane's gauges as they stand at the watermark.
+func (s *State) setGauges(watermark int64) {
 	d, r := s.deltas, s.register
 	for tenant := range s.gauges {
 		g := &s.gauges[tenant]
@@ -92,7 +98,7 @@ func (s *State) setGauges() {
 			d.Set(tenant, r.OrdersUnpaid, n, i)
 		}
 		d.Set(tenant, r.LastPaidOrder, s.lastPaid[tenant]/second)
-		today := s.days[tenant].date(s.watermark)
+		today := s.days[tenant].date(watermark)
 		for p := range int(schemas.NumPlatforms) {
 			d.Set(tenant, r.VisitorsToday, s.today.visits[tenant].count(today, p), p)
 			d.Set(tenant, r.BuyersToday, s.today.buys[tenant].count(today, p), p)
@@ -100,8 +106,25 @@ func (s *State) setGauges() {
 	}
 }
 
-// Gauges sets the lane's gauges as they stand; counters are left alone.
-func (s *State) Gauges(d *schemas.Deltas) {
+// Gauges sets the lane's gauges as they stand at a time after the watermark of a
+// lane that holds no session: the day may be over, orders age. Counters and the
+// state are left alone.
+func (s *State) Gauges(d *schemas.Deltas, at int64) {
 	s.deltas = d
-	s.setGauges()
+	s.setGauges(at)
+	if at <= s.watermark {
+		return
+	}
+	unpaid := make([][4]int64, len(s.gauges))
+	for _, i := range s.orderIndex {
+		o := s.orders.at(i)
+		if bucket, _ := s.ageOf(o, at); bucket > 0 {
+			unpaid[o.tenant][bucket-1]++
+		}
+	}
+	for tenant := range unpaid {
+		for i, n := range unpaid[tenant] {
+			d.Set(tenant, s.register.OrdersUnpaid, n, i)
+		}
+	}
 }

@@ -8,8 +8,12 @@ const (
 	maxVisitorUsers  = 15      // 4 bits of a packed event
 	maxVisitorOrders = 256     // orders and hints that wait for sessions of one visitor
 	maxDedup         = 1 << 20 // remembered ids of the orders topic
-	maxRows          = 900_000 // session rows an epoch: the ordinal has 20 bits
+	maxRows          = 900_000 // session rows an epoch, before those wait that time alone asks for
 	maxWaits         = 1 << 20 // stretches of time and orders that wait for a rebuild
+
+	// MaxSessionRows is what the ordinal in a session row's version can number in
+	// one epoch: it has 20 bits.
+	MaxSessionRows = 1<<20 - 1
 
 	second = 1000
 	minute = 60 * second

@@ -60,7 +60,7 @@ func (s *State) Rebuild(version int, epoch uint64, out *Output) (did Rebuilt, er
 	}
 	did.Waiting = s.waits.n
 	s.deltas = out.Deltas
-	s.setGauges()
+	s.setGauges(s.watermark)
 	s.deltas = nil
 	return did, nil
 }

@@ -65,7 +65,11 @@ func (s *State) restore(r *reader) error {
 	readIDs(r, s.strays.add)
 	for _, days := range [2][]perDay{s.today.visits, s.today.buys} {
 		for _, t := range tenants {
-			days[t].read(r)
+			if t.number == closedShop {
+				new(perDay).read(r)
+				continue
+			}
+			days[t.number].read(r)
 		}
 	}
 	s.waits.read(r)
@@ -83,43 +87,52 @@ func (s *State) restore(r *reader) error {
 	return nil
 }
 
+// knownTenant is a shop of a snapshot and its number here.
+type knownTenant struct {
+	name   string
+	number uint8
+}
+
 // readTenants maps the snapshot's tenants to the configured ones by name.
-func (s *State) readTenants(r *reader) (tenants []uint8, err error) {
+func (s *State) readTenants(r *reader) (tenants []knownTenant, err error) {
 	for range r.count(2) {
-		name := string(r.take(r.count(1)))
-		at := -1
-		for i, known := range s.vocabulary.TenantNames {
-			if known == name {
-				at = i
-			}
+		t := knownTenant{string(r.take(r.count(1))), closedShop}
+		if i := slices.Index(s.vocabulary.TenantNames, t.name); i >= 0 {
+			t.number = uint8(i)
 		}
+		paid := r.time()
 		if r.err != nil {
 			return nil, r.err
 		}
-		if at < 0 {
-			return nil, fmt.Errorf("tenant %q is in state but not configured: keep it under tenants until its sessions have left", name)
-		}
-		if slices.Contains(tenants, uint8(at)) {
+		if slices.ContainsFunc(tenants, func(o knownTenant) bool { return o.name == t.name }) {
 			return nil, errOrder
 		}
-		s.lastPaid[at] = r.time()
-		tenants = append(tenants, uint8(at))
+		if t.number != closedShop {
+			s.lastPaid[t.number] = paid
+		}
+		tenants = append(tenants, t)
 	}
 	return tenants, nil
 }
 
-func (s *State) readVisitors(r *reader, tenants []uint8) {
+func (s *State) readVisitors(r *reader, tenants []knownTenant) {
 	count := r.count(visitorMin)
 	s.index.reserve(&s.visitors, count)
-	var last *visitor
-	for count > 0 && r.err == nil {
+	var last schemas.ID
+	for first := true; count > 0 && r.err == nil; {
 		n := min(count, chunkVisitors)
 		count -= n
 		head := r.take(8)
 		rows := reader{b: r.take(int(binary.LittleEndian.Uint32(head)))}
 		hashes := reader{b: r.take(int(binary.LittleEndian.Uint32(head[4:])))}
 		for range n {
-			last = s.readVisitor(&rows, &hashes, tenants, last)
+			id := hashes.id()
+			if !first && bytes.Compare(last[:], id[:]) >= 0 {
+				r.fail(errOrder)
+				return
+			}
+			first, last = false, id
+			s.readVisitor(&rows, &hashes, tenants, id)
 			if err := cmp.Or(r.err, rows.err, hashes.err); err != nil {
 				r.fail(err)
 				return
@@ -133,18 +146,18 @@ func (s *State) readVisitors(r *reader, tenants []uint8) {
 
 const visitorMin = 22 // bytes of a visitor of whom only the id is known
 
-// readVisitor reads the visitor after last.
-func (s *State) readVisitor(r, hashes *reader, tenants []uint8, last *visitor) *visitor {
-	id := hashes.id()
+// readVisitor reads what stands behind the visitor's id.
+func (s *State) readVisitor(r, hashes *reader, tenants []knownTenant, id schemas.ID) {
 	tenant := r.below(len(tenants))
 	if r.err != nil || hashes.err != nil {
-		return nil
+		return
 	}
-	if last != nil && bytes.Compare(last.id[:], id[:]) >= 0 {
-		r.fail(errOrder)
-		return nil
+	t := tenants[tenant]
+	if t.number == closedShop {
+		skipVisitor(r, hashes, t.name)
+		return
 	}
-	v := s.visitors.at(s.newVisitor(id, tenants[tenant]))
+	v := s.visitors.at(s.newVisitor(id, t.number))
 	if v.floor = r.int(); v.floor != noFloor && (v.floor < -maxTime || v.floor > maxTime) {
 		r.fail(errValue)
 	}
@@ -156,7 +169,7 @@ func (s *State) readVisitor(r, hashes *reader, tenants []uint8, last *visitor) *
 	n := r.count(eventRow)
 	if n > maxVisitorEvents+1 {
 		r.fail(errValue)
-		return nil
+		return
 	}
 	v.sealed = uint16(r.upTo(uint64(n)))
 	if n > 0 {
@@ -183,11 +196,10 @@ func (s *State) readVisitor(r, hashes *reader, tenants []uint8, last *visitor) *
 			}
 		}
 		if r.err != nil || hashes.err != nil {
-			return nil
+			return
 		}
 		*p, p, before = i, &x.next, x
 	}
-	return v
 }
 
 func (s *State) readEvents(r, hashes *reader, v *visitor, n int) {
@@ -247,7 +259,7 @@ func (f *fold) read(r *reader) {
 	f.reach()
 }
 
-func (s *State) readOrders(r *reader, tenants []uint8) {
+func (s *State) readOrders(r *reader, tenants []knownTenant) {
 	last := uint64(0)
 	for n := range r.count(60) {
 		hash := r.fixed()
@@ -264,7 +276,7 @@ func (s *State) readOrders(r *reader, tenants []uint8) {
 	}
 }
 
-func (s *State) readOrder(r *reader, i uint32, tenants []uint8) bool {
+func (s *State) readOrder(r *reader, i uint32, tenants []knownTenant) bool {
 	o := s.orders.at(i)
 	o.created, o.paidAt, o.cancelled, o.seen = r.time(), r.time(), r.time(), r.time()
 	o.payable, o.paid = r.int(), r.int()
@@ -285,7 +297,12 @@ func (s *State) readOrder(r *reader, i uint32, tenants []uint8) bool {
 		r.fail(errValue)
 		return false
 	}
-	o.tenant = tenants[tenant]
+	if tenants[tenant].number == closedShop {
+		skipRefs(r, refs)
+		s.dropOrder(i)
+		return r.err == nil
+	}
+	o.tenant = tenants[tenant].number
 	if refs&1 != 0 {
 		if o.visitorRef = s.known(r, o.visitor); o.visitorRef != 0 {
 			v := s.extend(s.visitors.at(o.visitorRef))

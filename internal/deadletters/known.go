@@ -39,8 +39,8 @@ func facts(ctx context.Context, q Querier, events []event) (map[event]records.Po
 			continue
 		}
 		slices.Sort(ids)
-		err := rows(ctx, q, table, "SELECT source, event_id, kafka_topic, kafka_partition, kafka_offset FROM "+table+" WHERE event_id IN {ids:Array(String)}",
-			ch.Parameters{"ids": clickhouse.Texts(slices.Compact(ids))}, func(r driver.Rows) error {
+		err := byID(ctx, q, table, "SELECT source, event_id, kafka_topic, kafka_partition, kafka_offset FROM "+table+" WHERE ",
+			slices.Compact(ids), func(r driver.Rows) error {
 				e := event{topic: schemas.Topic(t)}
 				var p records.Position
 				err := r.Scan(&e.source, &e.id, &p.Topic, &p.Partition, &p.Offset)
@@ -52,6 +52,17 @@ func facts(ctx context.Context, q Querier, events []event) (map[event]records.Po
 		}
 	}
 	return found, nil
+}
+
+// byID runs a query that ends before its condition on event_id, in as many
+// pieces as long ids need.
+func byID(ctx context.Context, q Querier, what, query string, ids []string, scan func(driver.Rows) error) error {
+	for part := range clickhouse.Chunks(ids, pageSize, func(id *string) string { return clickhouse.Texts([]string{*id}) }) {
+		if err := rows(ctx, q, what, query+"event_id IN {ids:Array(String)}", ch.Parameters{"ids": clickhouse.Texts(part)}, scan); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // earlier is what the table replays says of letters and events.
@@ -78,10 +89,8 @@ func readEarlier(ctx context.Context, q Querier, letters []records.Position, ids
 			return e, err
 		}
 	}
-	if len(ids) > 0 {
-		if err := rows(ctx, q, "replays", columns+"event_id IN {ids:Array(String)}", ch.Parameters{"ids": clickhouse.Texts(ids)}, scan); err != nil {
-			return e, err
-		}
+	if err := byID(ctx, q, "replays", columns, ids, scan); err != nil {
+		return e, err
 	}
 	if len(sent) == 0 {
 		return e, nil

@@ -33,6 +33,10 @@ func TestTheLedgerIsNotPaperedOver(t *testing.T) {
 				"not deterministic", "done", "mapApply((k, v) -> (k, if(k = 'fact_events', v + 1, v)), done)",
 				"mapApply((k, v) -> (k, if(k = 'fact_events', v - 1, v)), done)", "epoch = 4", "not deterministic: the re-run of epoch 3", "report",
 			},
+			{
+				"a hole in the ledger", "prev_plan_id", "reinterpretAsUUID(bitXor(reinterpretAsUInt128(prev_plan_id), 1))",
+				"reinterpretAsUUID(bitXor(reinterpretAsUInt128(prev_plan_id), 1))", "epoch = 4", "the ledger's chain of plans is broken", "restore the database from a backup",
+			},
 			{"unknown transform", "transform", "transform + 1", "transform - 1", "epoch = 5", "transform version", "start a release that runs both"},
 		} {
 			t.Run(c.name, func(t *testing.T) {

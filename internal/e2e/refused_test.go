@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/storepulse/storepulse/internal/gen"
 	"github.com/storepulse/storepulse/schemas"
 )
@@ -92,6 +94,15 @@ func TestRefusedRows(t *testing.T) {
 
 		for _, table := range []string{"fact_events", "fact_order_events", "fact_order_items"} {
 			s.change("ALTER TABLE " + table + " DROP CONSTRAINT nowhere")
+		}
+		m := worker.scraped(t)
+		letters := m.by("ecom_events_dead_letter_total", []string{"topic", "reason"})
+		if c, o := letters["clickstream refused_by_store"], letters["orders refused_by_store"]; c != 1 || o != 3 {
+			t.Errorf("counted as dead letters: %v, want 1 click and 3 order events refused", letters)
+		}
+		want := map[string]int64{"fact_events": 1, "fact_order_events": 2, "fact_order_items": 1, "fact_refunds": 0, "fact_sessions": 0, "late_events": 0, "dead_letters": 0}
+		if d := cmp.Diff(m.by("ecom_pipeline_refused_rows_total", []string{"table"}), want); d != "" {
+			t.Errorf("refused rows (-got, +want):\n%s", d)
 		}
 		// The lane still knows c2 and o3: it would drop them.
 		s.replays("0 send", "1 leave out: the event is a fact", "2 leave out for now", "1 leave out: other rows of the record stand")

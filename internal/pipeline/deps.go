@@ -81,7 +81,7 @@ type Engine interface {
 	Rebuild(version int, epoch uint64, out *transform.Output) (transform.Rebuilt, error)
 	Waiting() int
 	Snapshot(dst []byte) []byte
-	Gauges(d *schemas.Deltas)
+	Gauges(d *schemas.Deltas, at int64)
 	Bytes() int64
 	Sessions() (open, retained int)
 }

@@ -26,10 +26,12 @@ func (l *Lane) step(ctx context.Context, in *ingest.Input, kind checkpoint.Kind)
 	if _, retained := l.state.Sessions(); retained > 0 || l.state.Waiting() > 0 {
 		return l.epoch(ctx, in, kind, l.state.Watermark()+in.Idle.Milliseconds())
 	}
-	// The watermark stands then, and the facts are complete all the same.
-	if w := l.state.Watermark(); w > 0 {
+	// The watermark stands then, so that history which is imported in parts does
+	// not become late in between; the facts are complete all the same, the day
+	// ends and orders age.
+	if l.state.Watermark() > 0 {
 		l.quiet += in.Idle
-		l.deps.Metrics.shown(l.id, w+l.quiet.Milliseconds())
+		l.showGauges()
 	}
 	if l.last == nil {
 		return nil
@@ -37,7 +39,8 @@ func (l *Lane) step(ctx context.Context, in *ingest.Input, kind checkpoint.Kind)
 	if err := l.sayDone(ctx); err != nil {
 		return err
 	}
-	return l.commitOffsets(ctx, false)
+	l.commitOffsets(ctx, l.pos, false)
+	return nil
 }
 
 // epoch runs the numbered steps of one epoch: docs/design.md, section 3. The
@@ -77,7 +80,7 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 
 	// 4. Publish. A crash before it loses at most this epoch's deltas in
 	// Prometheus; ClickHouse is exact.
-	l.deps.Publisher.Publish(l.id, l.out.Deltas)
+	l.deps.Publisher.Publish(l.id, l.out.Deltas) // write has added the rows that the store refuses
 	l.deps.Metrics.epoch(l, plan, got, in, l.deps.Now().Sub(began))
 	l.duelWait.reset()
 
@@ -85,9 +88,7 @@ func (l *Lane) epoch(ctx context.Context, in *ingest.Input, kind checkpoint.Kind
 	// whose offsets follow now. A crash before the commit only makes lag tools
 	// show an older position.
 	if before != nil {
-		if err := l.commitAt(ctx, before.Ranges.End(), false); err != nil {
-			l.log.Debug("offset commit failed", "cause", err)
-		}
+		l.commitOffsets(ctx, before.Ranges.End(), false)
 	}
 
 	// 6. Snapshot, now and then, beside the lane. A crash or a failure makes
@@ -163,7 +164,11 @@ func (l *Lane) transform(p *checkpoint.Plan, in *ingest.Input) (outcome, error) 
 	}
 	got := outcome{rows: []checkpoint.TableCount{}} // not nil: an epoch without rows is done as well
 	for table := range schemas.NumTables {
-		if n := l.facts(table).Rows(); n > 0 {
+		n := l.facts(table).Rows()
+		if n > maxRows(table) {
+			return outcome{}, stopf("BUG: epoch %d gives %d rows of %s, at most %d can be numbered; nothing of it was written: keep Kafka's records and report this", p.Epoch, n, schemas.TableName(table), maxRows(table))
+		}
+		if n > 0 {
 			got.rows = append(got.rows, checkpoint.TableCount{Table: table, Rows: uint32(n)})
 		}
 	}
@@ -186,6 +191,14 @@ func (l *Lane) transform(p *checkpoint.Plan, in *ingest.Input) (outcome, error) 
 	return got, nil
 }
 
+// maxRows is how many rows of a table one epoch can have.
+func maxRows(t schemas.TableID) int {
+	if t == schemas.FactSessions {
+		return transform.MaxSessionRows
+	}
+	return schemas.MaxRows
+}
+
 // facts gives the rows of a table after transform.
 func (l *Lane) facts(t schemas.TableID) schemas.Facts {
 	return [schemas.NumTables]schemas.Facts{
@@ -197,16 +210,13 @@ func (l *Lane) facts(t schemas.TableID) schemas.Facts {
 // commitEvery bounds offset commits: they serve lag tools only.
 const commitEvery = 5 * time.Second
 
-func (l *Lane) commitOffsets(ctx context.Context, always bool) error {
-	return l.commitAt(ctx, l.pos, always)
-}
-
-func (l *Lane) commitAt(ctx context.Context, pos schemas.Positions, always bool) error {
+// commitOffsets tells Kafka how far the lane is. A failure costs nothing: the
+// next commit says more.
+func (l *Lane) commitOffsets(ctx context.Context, pos schemas.Positions, always bool) {
 	if l.commit == nil || !l.snap.commitDue(l.deps.Now(), always) {
-		return nil
+		return
 	}
 	if err := l.commit(ctx, l.id, pos); err != nil {
-		return fmt.Errorf("commit offsets %v: %w", pos, err)
+		l.log.Debug("offset commit failed", "offsets", pos, "cause", err)
 	}
-	return nil
 }

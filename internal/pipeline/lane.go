@@ -61,13 +61,6 @@ type outcome struct {
 	counts checkpoint.Counts
 }
 
-// stopError ends a lane until an operator acts; the text says how.
-type stopError struct{ text string }
-
-func (e *stopError) Error() string { return e.text }
-
-func stopf(format string, args ...any) error { return &stopError{fmt.Sprintf(format, args...)} }
-
 // errLost: another claim came in between; claim again.
 var errLost = errors.New("another worker claimed the lane at the same time")
 
@@ -93,7 +86,7 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 	defer cancel()
 	unreached := 0
 	for {
-		err := l.own(ctx, work)
+		err := operators(l.own(ctx, work))
 		var stop *stopError
 		switch {
 		case err == nil:
@@ -132,12 +125,16 @@ func (l *Lane) Leave() {
 }
 
 // showGauges exposes what the state holds, before the first epoch of a lane
-// that was recovered or has come back.
+// that was recovered or has come back, and while one is quiet.
 func (l *Lane) showGauges() {
+	at := l.state.Watermark()
+	if at > 0 { // 0 before the first event ever
+		at += l.quiet.Milliseconds()
+	}
 	l.out.Deltas.Reset()
-	l.state.Gauges(l.out.Deltas)
+	l.state.Gauges(l.out.Deltas, at)
 	l.deps.Publisher.Show(l.id, l.out.Deltas)
-	l.deps.Metrics.shown(l.id, l.state.Watermark())
+	l.deps.Metrics.shown(l.id, at)
 }
 
 // hideGauges: whoever has the lane now shows them.

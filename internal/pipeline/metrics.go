@@ -69,6 +69,9 @@ func NewMetrics(reg prometheus.Registerer, now func() time.Time) *Metrics {
 		laneStopped:      gauge("ecom_pipeline_lane_stopped", "1 while a lane needs an operator.", "lane"),
 	}
 	reg.MustRegister(m.watermarks)
+	for t := range schemas.NumTables {
+		m.refusedRows.WithLabelValues(schemas.TableName(t))
+	}
 	for _, t := range schemas.TopicNames {
 		for _, o := range outcomes {
 			m.ledger.WithLabelValues(t, o)

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -141,6 +142,20 @@ func TestModelFindsFaults(t *testing.T) {
 	}
 }
 
+// TestNoCommitNoHarm: Kafka's committed offset serves lag tools. A lane that
+// cannot commit keeps its claim and its state.
+func TestNoCommitNoHarm(t *testing.T) {
+	for seed := range int64(100) {
+		w := simulate(seed, faults{idle: true, window: 2})
+		if w.bad != "" {
+			t.Fatalf("seed %d: %s", seed, w.bad)
+		}
+		if w.claims > len(w.procs) || w.commits == 0 {
+			t.Fatalf("seed %d: %d claims of %d workers, %d commits that failed", seed, w.claims, len(w.procs), w.commits)
+		}
+	}
+}
+
 type modelTotals struct{ epochs, claims, faults, rebuilds int }
 
 // logRecord is one record of the fake Kafka.
@@ -182,6 +197,7 @@ type world struct {
 	faultCount int
 	epochs     int
 	claims     int
+	commits    int
 	rebuilds   int
 	clock      time.Time
 	salt       uint64 // of the processes to come
@@ -247,7 +263,10 @@ func (w *world) spawn(version int) *proc {
 		}()
 		p.yield = yield
 		p.lane = p.newLane()
-		p.err = p.lane.Run(ctx, nil)
+		p.err = p.lane.Run(ctx, func(context.Context, uint32, schemas.Positions) error {
+			p.w.commits++
+			return errors.New("no coordinator") // nothing may hang on it
+		})
 	})
 	w.procs = append(w.procs, p)
 	return p

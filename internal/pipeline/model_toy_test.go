@@ -26,7 +26,7 @@ var modelVocabulary = func() *schemas.Vocabulary {
 	return v
 }()
 
-var modelRegister = &schemas.Register{}
+var modelRegister = schemas.NewRegister(modelVocabulary)
 
 type toyDecoder struct{}
 
@@ -138,10 +138,10 @@ func (e *toyEngine) Suspects(b *schemas.Batch, dst *transform.Suspects) {
 	}
 }
 
-func (e *toyEngine) MayLack()               {}
-func (e *toyEngine) Bytes() int64           { return 24 }
-func (e *toyEngine) Gauges(*schemas.Deltas) {}
-func (e *toyEngine) Sessions() (int, int)   { return int(e.open), int(e.n) }
+func (e *toyEngine) MayLack()                      {}
+func (e *toyEngine) Bytes() int64                  { return 24 }
+func (e *toyEngine) Gauges(*schemas.Deltas, int64) {}
+func (e *toyEngine) Sessions() (int, int)          { return int(e.open), int(e.n) }
 
 func (e *toyEngine) Apply(version int, in transform.Input, out *transform.Output) error {
 	out.Late.Reset()

@@ -9,6 +9,7 @@ import (
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/transform"
 )
 
 // recover brings the lane to the end of its ledger: one code path, always
@@ -144,6 +145,10 @@ func (l *Lane) restore(ctx context.Context, head *checkpoint.Plan, start schemas
 			plans = plans[1:]
 		}
 		state, err := l.load(ctx, ref)
+		var closed *transform.ClosedShopError
+		if errors.As(err, &closed) { // the epochs after an older one are of the former configuration
+			return nil, stopf("%v", closed)
+		}
 		if err != nil {
 			l.log.Error("snapshot unusable, falling back to an older one", "epoch", ref.Epoch, "cause", err)
 			l.deps.Metrics.snapshotFailed()

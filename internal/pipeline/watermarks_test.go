@@ -11,6 +11,7 @@ import (
 	"github.com/storepulse/storepulse/ingest"
 	"github.com/storepulse/storepulse/internal/checkpoint"
 	"github.com/storepulse/storepulse/schemas"
+	"github.com/storepulse/storepulse/transform"
 )
 
 // emptied is a state from which every session has left.
@@ -20,6 +21,16 @@ func (emptied) Watermark() int64               { return 1_000_000 }
 func (emptied) Waiting() int                   { return 0 }
 func (emptied) Sessions() (open, retained int) { return 0, 0 }
 
+func (emptied) Gauges(d *schemas.Deltas, at int64) { d.Tenants[0][0] = at }
+
+// shower keeps the time that emptied writes as its only gauge.
+type shower struct {
+	Publisher
+	last int64
+}
+
+func (s *shower) Show(_ uint32, d *schemas.Deltas) { s.last = d.Tenants[0][0] }
+
 // TestQuietLane: nothing waits for the watermark of a lane without sessions, so it
 // stands; but the facts are complete as long as nothing comes.
 func TestQuietLane(t *testing.T) {
@@ -28,11 +39,18 @@ func TestQuietLane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Lane{id: 1, state: emptied{}, batch: schemas.NewBatch(voc), deps: Deps{Metrics: m}}
+	shown := &shower{}
+	l := &Lane{
+		id: 1, state: emptied{}, batch: schemas.NewBatch(voc), out: &transform.Output{Deltas: schemas.NewDeltas(schemas.NewRegister(voc), 1)},
+		deps: Deps{Metrics: m, Publisher: shown},
+	}
 	for range 3 {
 		if err := l.step(t.Context(), &ingest.Input{Idle: 20 * time.Second}, checkpoint.KindPlan); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if got, want := shown.last, int64(1_060_000); got != want {
+		t.Errorf("gauges as of %d ms, want %d", got, want)
 	}
 	if got, want := m.watermarks.mu.lanes[1], int64(1_060_000); got != want {
 		t.Errorf("complete until %d ms after a minute without records, want %d", got, want)

@@ -98,10 +98,10 @@ func (w *Worker) generation(ctx context.Context, a ingest.Assignment) {
 			l.leaving = w.leaving
 			w.lanes[id] = l
 		}
+		w.running(id, l) // before the look: Drain tells those that run
 		if w.drain.Load() {
 			l.Drain()
 		}
-		w.running(id, l)
 		lanes.Go(func() error {
 			err := l.Run(ctx, a.Commit)
 			w.ended(id, err)

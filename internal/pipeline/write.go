@@ -172,6 +172,7 @@ func (l *Lane) writeRefused(ctx context.Context, p *checkpoint.Plan, in *ingest.
 	stamp := l.stamp(p)
 	for _, r := range refused {
 		topic, offset := schemas.Position(l.facts(r.table), int(r.row))
+		l.out.Deltas.Add(0, l.deps.Register.EventsDeadLetter, 1, int(topic), int(schemas.ReasonRefused)-1)
 		letters.AppendRefused(topic, offset, r.table, r.row, r.text, findRecord(in, topic, offset))
 		stamp.Numbers = append(stamp.Numbers, schemas.RefusedNumber(r.table, r.row))
 	}

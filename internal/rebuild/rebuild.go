@@ -200,8 +200,14 @@ func (s *Store) orders(ctx context.Context, p *transform.Past, of ch.Parameters,
 		list = append(list, hex.EncodeToString([]byte(id))) // any bytes may be in an id
 	}
 	slices.Sort(list)
-	args["ids"] = strings.Join(list, ",")
-	return s.clicks(ctx, p, args, "order_id IN (SELECT unhex(arrayJoin(splitByChar(',', {ids:String}))))", "event_type IN ('order_submit', 'purchase')", "tenant, order_id")
+	for part := range clickhouse.Chunks(list, chunk, func(id *string) string { return *id }) {
+		args["ids"] = strings.Join(part, ",")
+		err := s.clicks(ctx, p, args, "order_id IN (SELECT unhex(arrayJoin(splitByChar(',', {ids:String}))))", "event_type IN ('order_submit', 'purchase')", "tenant, order_id")
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) sessions(ctx context.Context, p *transform.Past, args ch.Parameters) error {

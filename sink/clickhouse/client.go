@@ -187,8 +187,17 @@ func (c *Client) redact(err error) error {
 	if err == nil || c.password == "" || !strings.Contains(err.Error(), c.password) {
 		return err
 	}
-	return errors.New(c.hide(err.Error()))
+	return &redacted{c.hide(err.Error()), err}
 }
+
+// redacted is an error under another text.
+type redacted struct {
+	text  string
+	cause error
+}
+
+func (e *redacted) Error() string { return e.text }
+func (e *redacted) Unwrap() error { return e.cause }
 
 func (c *Client) hide(text string) string {
 	if c.password == "" {

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/storepulse/storepulse/schemas"
 )
@@ -75,6 +78,10 @@ func TestNoErrorHoldsThePassword(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "geheim") || !strings.Contains(err.Error(), "uthentication") {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+	var e *ch.Exception
+	if !errors.As(standing, &e) || e.Code != 516 {
+		t.Errorf("the error has lost its code: %v", standing)
 	}
 	if key != "geheim" || user != "writer" {
 		t.Errorf("the server was told %q and %q", user, key)

@@ -15,7 +15,8 @@ import (
 	"github.com/storepulse/storepulse/schemas"
 )
 
-// copiesChunk bounds one query: its values travel in the address of a request.
+// copiesChunk bounds one query, long ids apart: its values travel in the
+// address of a request.
 const copiesChunk = 400
 
 // identity of an event inside a lane; the visitor is zero for orders.
@@ -32,7 +33,7 @@ func (c *Client) Copies(ctx context.Context, lane uint32, t schemas.Topic, refs 
 	sorted := slices.Clone(refs)
 	slices.SortFunc(sorted, func(a, b schemas.EventRef) int { return cmp.Compare(a.From, b.From) }) // few partitions a query
 	var found []int64
-	for chunk := range slices.Chunk(sorted, copiesChunk) {
+	for chunk := range Chunks(sorted, copiesChunk, func(r *schemas.EventRef) string { return hex.EncodeToString(r.ID) }) {
 		first, err := c.firstOffsets(ctx, lane, t, chunk)
 		if err != nil {
 			return nil, fmt.Errorf("look up %d events of lane %d: %w", len(refs), lane, err)

@@ -113,3 +113,29 @@ func TestCopiesAreFoundByWhatMakesAnEvent(t *testing.T) {
 		t.Errorf("many (-got, +want):\n%s", d)
 	}
 }
+
+// TestCopiesOfLongIDs: an id may have 512 bytes, and a request's value a size
+// that 400 of them exceed.
+func TestCopiesOfLongIDs(t *testing.T) {
+	c, v := newClient(t), vocabulary(t)
+	claim(t, c, 1, 1)
+	e := schemas.NewEvents(v)
+	var refs []schemas.EventRef
+	var want []int64
+	for i := range 400 {
+		id := fmt.Sprintf("%s%03d", strings.Repeat("\xf0\x9f\x9b\x92", 127), i) + "x"
+		copyClick(e, int64(i), 1, "//web", id, firstDay)
+		refs = append(refs, schemas.EventRef{Offset: int64(1000 + i), Visitor: schemas.ID{1}, Source: []byte("//web"), ID: []byte(id), From: firstDay - 1, To: firstDay + 1})
+		want = append(want, int64(1000+i))
+	}
+	if err := insert(t.Context(), c, "", schemas.Stamp{Lane: 1, Term: 1, Epoch: 1}, schemas.FactEvents, e, nil); err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Copies(t.Context(), 1, schemas.Clickstream, refs)
+	if err != nil {
+		t.Fatalf("%.600v", err)
+	}
+	if d := cmp.Diff(got, want); d != "" {
+		t.Errorf("copies (-got, +want):\n%s", d)
+	}
+}

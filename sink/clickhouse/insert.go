@@ -22,7 +22,7 @@ import (
 
 // maxRows bounds one insert: max_insert_block_size is pinned to it, and one
 // token covers one block.
-const maxRows = 1 << 20
+const maxRows = schemas.MaxRows
 
 // buffer is what one insert needs in memory; it is reused.
 type buffer struct {
@@ -48,8 +48,8 @@ func (b *buffer) frame() error {
 
 // Insert writes rows of rec into a fact table as one block; rows nil means all
 // of them. epoch_row is the row's number in rec, or stamp.Numbers of it. The
-// error is sink.ErrFenced, sink.ErrNotApplied or sink.ErrUnknown (wrapped), or a
-// *sink.RefusedError.
+// error is sink.ErrFenced, sink.ErrNotApplied, sink.ErrUnknown or sink.ErrBug
+// (wrapped), or a *sink.RefusedError.
 func (c *Client) Insert(ctx context.Context, queryID, token string, stamp schemas.Stamp, table schemas.TableID, rec arrow.Record, rows []uint32) error {
 	l := c.layouts[table]
 	return c.send(ctx, queryID, token, l.table.Name, l.table.Name, l.columns, func(dst []byte) ([]byte, int, error) {
@@ -95,18 +95,18 @@ func (c *Client) send(ctx context.Context, queryID, token, label, table, columns
 	var rows int
 	var err error
 	if buf.block, rows, err = encode(buf.block[:0]); err != nil {
-		return fmt.Errorf("insert into %s: %w: %w", table, sink.ErrNotApplied, err)
+		return fmt.Errorf("insert into %s: %w: %w", table, sink.ErrBug, err)
 	}
 	if rows == 0 {
 		return nil
 	}
 	if rows > maxRows {
-		return fmt.Errorf("insert into %s: %w: BUG: %d rows in one block, at most %d", table, sink.ErrNotApplied, rows, maxRows)
+		return fmt.Errorf("insert into %s: %w: %d rows in one block, at most %d", table, sink.ErrBug, rows, maxRows)
 	}
 	body := buf.block
 	if c.compress {
 		if err := buf.frame(); err != nil {
-			return fmt.Errorf("insert into %s: %w: %w", table, sink.ErrNotApplied, err)
+			return fmt.Errorf("insert into %s: %w: %w", table, sink.ErrBug, err)
 		}
 		body = buf.frames
 	}
@@ -168,7 +168,7 @@ func (c *Client) post(ctx context.Context, target, table string, body []byte) (c
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent = true }})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return classNotApplied, fmt.Errorf("insert into %s: %w: %w", table, sink.ErrNotApplied, err)
+		return classNotApplied, fmt.Errorf("insert into %s: %w: %w", table, sink.ErrBug, err)
 	}
 	req.GetBody = nil // never sent twice behind our back
 	req.Header.Set("Content-Type", "application/octet-stream")

@@ -139,3 +139,13 @@ func TestTheViewOfOrdersCanBeFedAgain(t *testing.T) {
 		t.Error("feeding the lost view gives other orders")
 	}
 }
+
+// TestABugIsNotSentAgain: an insert that no server could take is not one that a
+// server does not take now.
+func TestABugIsNotSentAgain(t *testing.T) {
+	c := openClient(t, "http://127.0.0.1:1", "x")
+	err := c.InsertColumns(t.Context(), "q", "t", "lanes", schemas.MaxRows+1, nil)
+	if !errors.Is(err, sink.ErrBug) || errors.Is(err, sink.ErrNotApplied) {
+		t.Errorf("too many rows for one block: %v", err)
+	}
+}

@@ -157,6 +157,8 @@ func TestStatementsAndErrors(t *testing.T) {
 	f("POST", "", "SELECT getSetting('max_threads') = 1", "200 0\n")
 	f("POST", "", "KILL QUERY WHERE query_id = 'x' SYNC", "501 code 48")
 	f("POST", "session_id=x", "SELECT 1", "501 code 48")
+	f("POST", "param_x="+strings.Repeat("x", 128<<10+1), "SELECT length({x:String})", "500 code 1000")
+	f("POST", "param_x="+strings.Repeat("x", 128<<10), "SELECT length({x:String})", "200 131072\n")
 	f("POST", "", "INSERT INTO t FORMAT CSV\nz,z\n", "400 code 27")
 	f("POST", "", "INSERT INTO t (nope) FORMAT CSV\n1\n", "500 code 16")
 	f("PUT", "", "SELECT 1", "405 use GET or POST\n")

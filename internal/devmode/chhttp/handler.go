@@ -86,7 +86,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// switches it on, and takes the answer either way.
 		o.accept = r.Header.Get("Accept-Encoding")
 	}
-	if err := h.serve(w, r, q, o); err != nil {
+	err := checkLengths(r)
+	if err == nil {
+		err = h.serve(w, r, q, o)
+	}
+	if err != nil {
 		h.fail(w, o, err)
 		return
 	}

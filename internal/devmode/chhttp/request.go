@@ -24,6 +24,20 @@ type request struct {
 	session              bool // asked for a session, which this interface does not keep
 }
 
+// maxValue is the server's http_max_field_value_size: a client that sends more
+// must fail here as well.
+const maxValue = 128 << 10
+
+// checkLengths looks at the values as they were sent, before they are decoded.
+func checkLengths(r *http.Request) error {
+	for field := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		if name, value, _ := strings.Cut(field, "="); len(value) > maxValue {
+			return &statusError{http.StatusInternalServerError, 1000, "HTML Form Exception: Field value too long: " + name + ". (POCO_EXCEPTION)"}
+		}
+	}
+	return nil
+}
+
 // parseRequest sorts the URL's parameters: those of the interface itself,
 // param_NAME, and the rest, which are settings.
 func parseRequest(r *http.Request) *request {
