@@ -16,7 +16,7 @@ SOAK_NODES ?= 3
 FUZZ ?= .
 KAFKA_ADDR := 127.0.0.1:19092
 # What needs Prometheus or Alertmanager: test-eyes runs it.
-EYES := ^TestChecks$$|^TestAlerts$$|^TestWeeksOfPromotions$$|^TestRoutes$$|^TestInhibition$$|^TestBackfill$$|^TestPanels$$|^TestOutagePages$$
+EYES := ^TestChecks$$|^TestAlerts$$|^TestLossesOfADay$$|^TestClocksAreMoved$$|^TestWeeksOfPromotions$$|^TestRoutes$$|^TestInhibition$$|^TestBackfill$$|^TestPanels$$|^TestOutagePages$$
 # What test-kafka runs of internal/e2e; a house rule says what belongs here.
 ON_KAFKA := TestAgreement TestALateInsertOfAFencedOwner TestAShopIsRemoved TestAZombieWakes TestBadRecords TestClickHouseRestoredFromABackup \
 	TestGreatestEpoch TestJudge TestKill9 TestMostRowsAreRefused TestPaymentOutage TestRefusals TestRefusedRows TestReplay TestReplayInterrupted \

@@ -45,6 +45,7 @@ type panel struct {
 	stale              string   // text from the last threshold on, all over the panel
 	runbook            string   // anchor in docs/operations.md; empty: of the first alert on the metric it speaks of, if there is one
 	mayBeEmpty         string   // why it may have no data
+	signed             bool     // values may be below zero
 }
 
 // step colours values from it on.
@@ -68,6 +69,9 @@ const minSample = 100
 
 // tooFew is what stands in a table where a share is left out.
 const tooFew = "n < 100"
+
+// tooFewOrYoung is the same where a share needs time.
+const tooFewOrYoung = "n < 100, or too young"
 
 // sampled is a share in SQL that is null below the sample.
 func sampled(n, share string) string {

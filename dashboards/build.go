@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
@@ -40,11 +41,15 @@ func Files(o Options) (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dashboard %s: %w", b.uid, err)
 		}
+		marked, err := withPages(d)
+		if err != nil {
+			return nil, fmt.Errorf("dashboard %s: %w", b.uid, err)
+		}
 		var buf bytes.Buffer
 		enc := json.NewEncoder(&buf)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
-		if err := enc.Encode(d); err != nil {
+		if err := enc.Encode(marked); err != nil {
 			return nil, fmt.Errorf("dashboard %s: %w", b.uid, err)
 		}
 		out["grafana/dashboards/"+b.file+".json"] = buf.Bytes()
@@ -73,6 +78,9 @@ func (b board) build(o Options) (dashboard.Dashboard, error) {
 		for _, p := range r.panels {
 			if b.sliced && r.question != rows[0].question {
 				p.description += p.whole()
+			}
+			if p.daily() {
+				p.description += " Days are the shop's, drawn at midnight UTC."
 			}
 			built, err := p.build(id, o)
 			if err != nil {
@@ -184,6 +192,9 @@ func (p panel) build(id uint32, o Options) (cog.Builder[dashboard.Panel], error)
 	case asStat:
 		out := stat.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(short).
 			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue(empty).GraphMode(common.BigValueGraphModeNone)
+		if slices.ContainsFunc(p.targets, func(t target) bool { return strings.Contains(t.sql, " GROUP BY ") }) {
+			out = out.ReduceOptions(common.NewReduceDataOptionsBuilder().Values(true).Calcs([]string{}))
+		}
 		if p.stale != "" {
 			last := p.steps[len(p.steps)-1]
 			text := dashboard.RangeMap{Type: dashboard.MappingTypeRangeToText, Options: dashboard.DashboardRangeMapOptions{From: &last.from, Result: dashboard.ValueMappingResult{Text: &p.stale, Color: &last.color}}}
@@ -201,8 +212,17 @@ func (p panel) build(id uint32, o Options) (cog.Builder[dashboard.Panel], error)
 		return bargauge.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(tall).Min(0).
 			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue(empty).Orientation(common.VizOrientationHorizontal), nil
 	case asSeries:
-		out := timeseries.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(tall).Min(0).
+		out := timeseries.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Unit(p.unit).Span(span).Height(tall).
 			Datasource(datasource).Targets(targets).Thresholds(thresholds).Links(links).NoValue(empty).LineWidth(1).FillOpacity(8)
+		if !p.signed {
+			out = out.Min(0)
+		}
+		if p.daily() {
+			// Options that are not said would be empty, not Grafana's usual ones.
+			out = out.Timezone([]common.TimeZone{"utc"}).
+				Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom)).
+				Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeSingle).Sort(common.SortOrderNone))
+		}
 		if len(p.steps) > 0 {
 			out = out.ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 		}

@@ -19,17 +19,18 @@ func funnel() board {
 	for s := schemas.StageVisit; s <= schemas.StagePay; s++ {
 		name := schemas.StageNames[s]
 		stages = append(stages, target{legend: name, promql: reach(s, "$__range")})
-		at := func(s schemas.Stage) string { return fmt.Sprintf("sumIf(reach, stage = '%s')", schemas.StageNames[s]) }
 		if s < schemas.StagePay {
 			next := schemas.StageNames[s+1]
 			steps = append(steps, target{legend: name + " → " + next, promql: reach(s+1, "30m") + " / " + enough(reach(s, "30m"))})
 			samples = append(samples, target{legend: "n " + name, promql: reach(s, "30m"), sample: true})
-			lost = append(lost, sampled(at(s), share(at(s+1), at(s)))+" AS to_"+next)
+			of := func(column string) string { return fmt.Sprintf("sumIf(%s, stage = '%s')", column, name) }
+			lost = append(lost, sampled(of("step_from"), share(of("step_to"), of("step_from")))+" AS to_"+next)
 		}
 	}
 	by := func(dimension string) string {
 		return from(definition("funnel_stage_reach"), dimension+", sumIf(reach, stage = 'visit') AS visits, "+strings.Join(lost, ", "), dimension, "ORDER BY visits DESC")
 	}
+	const stepShares = "FUN-04: share of each step, of the sessions of the time range; none of fewer than a hundred. to_pay is of the sessions whose pay window, usually 72 hours, has passed: choose a week."
 	return board{
 		uid: "storepulse-d04", file: "d04-funnel", title: "D04 Funnel and conversion", from: "now-24h", sliced: true, next: []string{"storepulse-d02", "storepulse-d03", "storepulse-d01", "storepulse-d12"},
 		about: "Reach of the funnel by sessions: who paid has been everywhere before. A purchase without a cart has skipped it.",
@@ -51,8 +52,8 @@ func funnel() board {
 					kind: asSeries, title: "Session conversion, and its usual value", unit: "percentunit", span: 12, runbook: "a-cvr-01",
 					description: "FUN-02 over 30 minutes against the same slot of the last four weeks.",
 					targets: []target{
-						{legend: "now", promql: `max(ecom:rate:now30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
-						{legend: "usual", promql: `max(ecom:rate:base30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
+						{legend: "now {{tenant}}", promql: `max by (tenant) (ecom:rate:now30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
+						{legend: "usual {{tenant}}", promql: `max by (tenant) (ecom:rate:base30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
 					},
 				},
 				{
@@ -62,8 +63,8 @@ func funnel() board {
 				},
 				{
 					kind: asStat, title: "Sessions in the sample", unit: "short", span: 6, below: warn, steps: []step{{500, good}}, runbook: "a-cvr-01",
-					description: "FUN-02: n of the last 30 minutes; below 500 the window grows to 2 hours, then to a day.",
-					targets:     []target{{promql: `sum(ecom:rate_n:inc30m{rate="cvr",dimension="",tenant=~"$tenant"})`}},
+					description: "FUN-02: n of the last 30 minutes in each shop; below 500 the window grows to 2 hours, then to a day.",
+					targets:     []target{{legend: "{{tenant}}", promql: `sum by (tenant) (ecom:rate_n:inc30m{rate="cvr",dimension="",tenant=~"$tenant"})`}},
 				},
 				{
 					kind: asSeries, title: "Carts that leave without paying", unit: "percentunit", span: 12, runbook: "a-cvr-04",
@@ -84,18 +85,18 @@ func funnel() board {
 			}},
 			{"Where is it lost?", []panel{
 				{
-					kind: asTable, title: "By platform", unit: "short", span: 12, shares: []string{"to_.*"}, noValue: tooFew, runbook: "a-cvr-03",
-					description: "FUN-04: share of each step, of the sessions of the time range; none of fewer than a hundred. Payments of the last 72 hours may still come.",
+					kind: asTable, title: "By platform", unit: "short", span: 12, shares: []string{"to_.*"}, noValue: tooFewOrYoung, runbook: "a-cvr-03",
+					description: stepShares,
 					targets:     []target{{sql: by("platform")}},
 				},
 				{
-					kind: asTable, title: "By channel", unit: "short", span: 12, shares: []string{"to_.*"}, noValue: tooFew, runbook: "a-cvr-03",
-					description: "FUN-04: share of each step, of the sessions of the time range.",
+					kind: asTable, title: "By channel", unit: "short", span: 12, shares: []string{"to_.*"}, noValue: tooFewOrYoung, runbook: "a-cvr-03",
+					description: stepShares,
 					targets:     []target{{sql: by("channel")}},
 				},
 				{
-					kind: asTable, title: "By province", unit: "short", span: 12, shares: []string{"to_.*"}, noValue: tooFew, runbook: "a-cvr-03",
-					description: "FUN-04: share of each step, of the sessions of the time range.",
+					kind: asTable, title: "By province", unit: "short", span: 12, shares: []string{"to_.*"}, noValue: tooFewOrYoung, runbook: "a-cvr-03",
+					description: stepShares,
 					targets:     []target{{sql: by("region")}},
 				},
 				{

@@ -40,7 +40,7 @@ func overview() board {
 					targets:     []target{daily("aov", "aov_median", "spend_per_buyer")},
 				},
 				{
-					kind: asSeries, title: "GMV against the week before", unit: "percentunit", span: 12, runbook: "a-gmv-01",
+					kind: asSeries, title: "GMV against the week before", unit: "percentunit", span: 12, signed: true, runbook: "a-gmv-01",
 					description: "SAL-13: paid GMV of the day against that of seven days before; today against the same hours. A gap where there was none.",
 					targets:     []target{{overTime: true, sql: history(byDay+", currency", []string{"sales_growth"}, "ORDER BY day")}},
 				},
@@ -52,7 +52,7 @@ func overview() board {
 			}},
 			{"What do we keep?", []panel{
 				{
-					kind: asSeries, title: "Net sales by day, by occurrence and by cohort", unit: "short", span: 12,
+					kind: asSeries, title: "Net sales by day, by occurrence and by cohort", unit: "short", span: 12, signed: true,
 					description: "SAL-03, both bases. Occurrence: amounts on the day they were paid or refunded; closed days never change. Cohort: paid less what was ever refunded of the day's orders, restated as refunds come.",
 					targets:     []target{daily("net_sales", "net_sales_cohort")},
 				},
@@ -128,7 +128,7 @@ func overview() board {
 				{
 					kind: asStat, title: "GMV of buyers who had bought before", unit: "percentunit", span: 6,
 					description: "CUS-03: amount of orders that were not the buyer's first, of the amount paid; the rest is of new buyers. By currency.",
-					targets:     []target{{sql: history("currency", []string{"repeat_gmv_share"}, "")}},
+					targets:     []target{{sql: history("currency", []string{"repeat_gmv_share"}, "ORDER BY currency")}},
 				},
 				{
 					kind: asTable, title: "Buyers who came again, by month of their first order", unit: "short", span: 18, shares: []string{"within_.*"}, noValue: "too young, or n < 100",
@@ -139,7 +139,7 @@ func overview() board {
 				{
 					kind: asStat, title: "GMV of the top fifth of buyers", unit: "percentunit", span: 6,
 					description: "CUS-08: of 365 days, by the mean of an order; by currency.",
-					targets:     []target{{sql: history("currency", []string{"top20_value"}, "")}},
+					targets:     []target{{sql: history("currency", []string{"top20_value"}, "ORDER BY currency")}},
 				},
 			}},
 		},

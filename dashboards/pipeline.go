@@ -20,7 +20,7 @@ func pipeline() board {
 				},
 				{
 					kind: asSeries, title: "Watermark behind the clock", unit: "s", span: 12, steps: atLeast(300, 900), runbook: "a-pl-06",
-					description: "PLT-10 by topic: the worst lane. Sessions close when it passes.",
+					description: "PLT-10 by lane. Sessions close when it passes.",
 					targets:     []target{{legend: "lane {{lane}}", promql: "max by (lane) (ecom_watermark_delay_seconds)"}},
 				},
 				{
@@ -74,7 +74,7 @@ func pipeline() board {
 				},
 				{
 					kind: asSeries, title: "Events a second, by hour", unit: "short", span: 6,
-					description: "PLT-02 from the ledger: accepted events, mean of the hour.",
+					description: "PLT-02 from the ledger: accepted events, mean of the hour; the hour that runs is left out.",
 					targets:     []target{{overTime: true, sql: history("time, topic", []string{"peak_load"}, "ORDER BY time")}},
 				},
 			}},

@@ -14,10 +14,11 @@ type Query struct {
 	MayBeEmpty   string // why it may have no data
 }
 
-// Queries lists those of every panel, so that a test can run them all.
+// Queries lists those of every panel and of the annotations, so that a test can run them all.
 func Queries() []Query {
 	var all []Query
 	for _, b := range boards() {
+		all = append(all, Query{Board: b.uid, Panel: "annotations", PromQL: pages, MayBeEmpty: "nobody was paged"})
 		for _, r := range append([]row{{panels: stamp()}}, b.rows...) {
 			for _, p := range r.panels {
 				for _, t := range p.targets {

@@ -1,5 +1,7 @@
 package dashboards
 
+import "github.com/storepulse/storepulse/schemas/catalogue"
+
 // realtime is D02: the last hours, minute by minute, for the war room.
 func realtime() board {
 	pc := filter("platform", "channel")
@@ -16,13 +18,13 @@ func realtime() board {
 				},
 				{
 					kind: asStat, title: "Since the last paid order", unit: "s", span: 6, runbook: "a-ord-01",
-					description: "SAL-05: time since the newest paid order, by event time. A-ORD-01 knows how long is unusual at this hour.",
-					targets:     []target{{promql: `time() - max(ecom_last_paid_order_timestamp_seconds{tenant=~"$tenant"} > 0)`}},
+					description: "SAL-05: time since the newest paid order of each shop, by event time. A-ORD-01 knows how long is unusual at this hour.",
+					targets:     []target{{legend: "{{tenant}}", promql: `time() - max by (tenant) (ecom_last_paid_order_timestamp_seconds{tenant=~"$tenant"} > 0)`}},
 				},
 				{
-					kind: asStat, title: "Visitors active", unit: "short", span: 6,
-					description: "TRF-14: visitors with activity in the last five minutes of event time.",
-					targets:     []target{{promql: "sum(ecom_visitors_active{" + filter("platform") + "})"}},
+					kind: asStat, title: "Visitors active", unit: "short", span: 6, noValue: "unknown", mayBeEmpty: "the facts lag behind",
+					description: "TRF-14: visitors with activity in the last five minutes of event time; unknown while the facts are more than four minutes behind, two of which are usual.",
+					targets:     []target{{promql: "sum(ecom_visitors_active{" + filter("platform") + "}) and on () " + catalogue.UpToDate}},
 				},
 				{
 					kind: asStat, title: "Visitors today", unit: "short", span: 6,
@@ -41,8 +43,8 @@ func realtime() board {
 					kind: asSeries, title: "Paid GMV in 30 minutes, and its usual value", unit: "short", span: 12, runbook: "a-gmv-01",
 					description: "SAL-02 in units of the currency, against the median of the same slot of the last four weeks.",
 					targets: []target{
-						{legend: "now {{currency}}", promql: majorNow(`sum by (currency) (ecom:count:inc30m{count="gmv_paid",tenant=~"$tenant"%s})`)},
-						{legend: "usual {{currency}}", promql: majorNow(`sum by (currency) (ecom:count:median30m{count="gmv_paid",tenant=~"$tenant"%s})`)},
+						{legend: "now {{tenant}} {{currency}}", promql: majorNow(`sum by (tenant, currency) (ecom:count:inc30m{count="gmv_paid",tenant=~"$tenant"%s})`)},
+						{legend: "usual {{tenant}} {{currency}}", promql: majorNow(`sum by (tenant, currency) (ecom:count:median30m{count="gmv_paid",tenant=~"$tenant"%s})`)},
 					},
 				},
 			}},
@@ -78,20 +80,20 @@ func realtime() board {
 					targets:     []target{{promql: `max by (alert_id, tenant, step) (ecom:insufficient_data{tenant=~"$tenant"})`}},
 				},
 				{
-					kind: asSeries, title: "How unlikely is today's conversion?", unit: "short", span: 12, steps: []step{{3, warn}, {4, bad}}, runbook: "a-cvr-01",
+					kind: asSeries, title: "How unlikely is today's conversion?", unit: "short", span: 12, signed: true, steps: []step{{3, warn}, {4, bad}}, runbook: "a-cvr-01",
 					description: "FUN-14: z of the share of sessions that pay, against the last four weeks: above 3 is a drop that chance does not explain.",
 					targets: []target{
-						{legend: "30 minutes", promql: `max(ecom:rate:z30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
-						{legend: "2 hours", promql: `max(ecom:rate:z2h{rate="cvr",dimension="",tenant=~"$tenant"})`},
-						{legend: "a day", promql: `max(ecom:rate:z1d{rate="cvr",dimension="",tenant=~"$tenant"})`},
+						{legend: "30 minutes {{tenant}}", promql: `max by (tenant) (ecom:rate:z30m{rate="cvr",dimension="",tenant=~"$tenant"})`},
+						{legend: "2 hours {{tenant}}", promql: `max by (tenant) (ecom:rate:z2h{rate="cvr",dimension="",tenant=~"$tenant"})`},
+						{legend: "a day {{tenant}}", promql: `max by (tenant) (ecom:rate:z1d{rate="cvr",dimension="",tenant=~"$tenant"})`},
 					},
 				},
 				{
 					kind: asSeries, title: "Sessions in 15 minutes, and the usual number", unit: "short", span: 12, runbook: "a-trf-01",
 					description: "TRF-04 against the median of the same slot of the last four weeks.",
 					targets: []target{
-						{legend: "now", promql: `sum(ecom:sessions:inc15m{tenant=~"$tenant"})`},
-						{legend: "usual", promql: `sum(ecom:sessions:median15m{tenant=~"$tenant"})`},
+						{legend: "now {{tenant}}", promql: `sum by (tenant) (ecom:sessions:inc15m{tenant=~"$tenant"})`},
+						{legend: "usual {{tenant}}", promql: `sum by (tenant) (ecom:sessions:median15m{tenant=~"$tenant"})`},
 					},
 				},
 			}},

@@ -16,6 +16,12 @@ import (
 // UTC finds it at the hour that runs.
 const byDay = "least(toDateTime(business_date, 'UTC'), toStartOfHour(now(), 'UTC')) AS day"
 
+// daily says whether it shows business days. They lie at midnight UTC, whose
+// local time may be on the day before.
+func (p panel) daily() bool {
+	return slices.ContainsFunc(p.targets, func(t target) bool { return strings.Contains(t.sql, byDay) })
+}
+
 // history asks the views of the catalogue: metrics that share one, by columns of
 // it ("" for one row), and more for the end of the query.
 func history(by string, names []string, more string) string {

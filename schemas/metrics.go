@@ -44,7 +44,9 @@ type Register struct {
 	StateCut, SessionDuration, CheckoutDuration, EventLateness *Metric
 	// PromoActive follows from the configuration and the clock. No lane counts it,
 	// so it has no place in the vector.
-	PromoActive                                                                                           *Metric
+	PromoActive *Metric
+	// ShopClock follows from the time zone alone.
+	ShopClock                                                                                             *Metric
 	OrdersUnpaid, BuyersToday, VisitorsToday, VisitorsActive, SessionsActive, SessionsOpen, LastPaidOrder *Metric
 }
 
@@ -133,6 +135,10 @@ func NewRegister(v *Vocabulary) *Register {
 	r.PromoActive = &Metric{
 		Name: "ecom_promo_active", Help: "1 while a configured promotion of the kind runs; every worker says it, the maximum counts.",
 		Unit: "0 or 1", Type: Gauge, Labels: []Label{{"kind", PromotionKindNames}}, size: len(PromotionKindNames),
+	}
+	r.ShopClock = &Metric{
+		Name: "ecom_shop_utc_offset_seconds", Help: "By how much the clock of the shop is ahead of UTC now; every worker says it, the maximum counts.",
+		Unit: "seconds", Type: Gauge, size: 1,
 	}
 	for _, m := range r.Metrics {
 		m.base = r.Size

@@ -58,7 +58,7 @@ func newStack(cfg config.Config, log *slog.Logger) (*stack, error) {
 	}
 	register := schemas.NewRegister(voc)
 	business := prom.New(voc, register)
-	s.reg.MustRegister(business, prom.NewPromotions(voc, register, cfg.Calendar(), time.Now))
+	s.reg.MustRegister(business, prom.NewPromotions(voc, register, cfg.Calendar(), time.Now), prom.NewClocks(voc, register, time.Now))
 	settings := cfg.Transform()
 	lanes := cfg.Lanes()
 	lanes.Worker = workerName()

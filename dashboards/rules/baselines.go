@@ -9,12 +9,8 @@ import (
 // label week. Weeks that nobody saw are absent, and so are those of strange.
 // by is tenant where the vector has it.
 func weeks(vector string, w window, by string) string {
-	var parts []string
-	for n := 1; n <= 4; n++ {
-		parts = append(parts, fmt.Sprintf(`label_replace(%s offset %[2]dw, "week", "%[2]d", "", "")`, vector, n))
-	}
 	by = strings.TrimPrefix(by+", week", ", ")
-	return fmt.Sprintf("(%s) unless on (%s) max by (%s) (%s%s)", strings.Join(parts, " or "), by, by, strangeWeeks, w)
+	return fmt.Sprintf("(%s) unless on (%s) max by (%s) (%s%s)", inWeeks.union(vector+" %s"), by, by, strangeWeeks, w)
 }
 
 const strangeWeeks = "ecom:promo:weeks"
@@ -24,19 +20,16 @@ const strangeWeeks = "ecom:promo:weeks"
 // well, as on the member day of every week, they are what to compare with.
 func strange() (out []Rule) {
 	for _, w := range growing {
-		var parts []string
-		for n := 1; n <= 4; n++ {
-			parts = append(parts, fmt.Sprintf(`label_replace(group by (tenant) (max_over_time(%[1]s[%[2]s] offset %[3]dw) unless max_over_time(%[1]s[%[2]s])), "week", "%[3]d", "", "")`, promotions, w, n))
-		}
-		out = append(out, Rule{Record: strangeWeeks + string(w), Expr: strings.Join(parts, " or ")})
+		ran := fmt.Sprintf("max_over_time(%s[%s]", promotions, w)
+		out = append(out, Rule{Record: strangeWeeks + string(w), Expr: fmt.Sprintf("group by (tenant, week) ((%s) unless on (tenant, kind) %s))", inWeeks.union(ran+" %s)"), ran)})
 	}
 	return out
 }
 
 // baselines records the same windows of the four weeks before: same weekday,
-// same time of day.
+// same time of day by the clock of the shop.
 func baselines() []Rule {
-	out := strange()
+	out := append([]Rule{clocks()}, strange()...)
 	for _, w := range growing {
 		for _, s := range []string{"ecom:rate_n", "ecom:rate_k"} {
 			out = append(out, Rule{Record: fmt.Sprintf("%s:base%s", s, w), Expr: "sum without (week) (" + weeks(fmt.Sprintf("%s:inc%s", s, w), w, "tenant") + ")"})
@@ -56,11 +49,7 @@ func baselines() []Rule {
 		Rule{Record: "ecom:count:trend", Expr: trend()},
 	)
 	for _, s := range []string{"ecom:payments", "ecom:payment_failures", "ecom:payment_errors"} {
-		var days []string
-		for d := 1; d <= 7; d++ {
-			days = append(days, fmt.Sprintf(`label_replace(%[1]s:inc30m offset %[2]dd, "day", "%[2]d", "", "")`, s, d))
-		}
-		out = append(out, Rule{Record: s + ":base30m", Expr: "sum without (day) (" + strings.Join(days, " or ") + ")"})
+		out = append(out, Rule{Record: s + ":base30m", Expr: "sum without (day) (" + inDays.union(s+":inc30m %s") + ")"})
 	}
 	return out
 }

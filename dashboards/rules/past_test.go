@@ -32,7 +32,7 @@ func TestPastsAreWhatBaselinesRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	computed := []string{OpenSessions, RunningPromotions}
+	computed := []string{OpenSessions, RunningPromotions, ShopClocks}
 	for _, p := range Pasts() {
 		for _, w := range p.Windows {
 			computed = append(computed, w.Record)

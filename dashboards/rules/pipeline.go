@@ -124,6 +124,15 @@ func pipeline(o Options) []Rule {
 		summary:     "Ledger and tables differ by {{ $value | humanize }} events of {{ $labels.topic }}",
 		description: "Rows are missing, double or under a plan that nobody carried out. `storepulse verify` names the epochs.",
 	})
+	// A worker may count a loss before its first scrape: what is new within the day
+	// counts as it stands.
+	const gaps = `ecom_pipeline_records_total{outcome="lost_to_retention"}`
+	add(alert{
+		id: "A-PL-08", name: "RecordsLost", severity: "critical", hold: "0s", labels: map[string]string{"trouble": "lost_to_retention"}, current: "about {{ $value | humanize }} records in a day", base: "0",
+		expr:        fmt.Sprintf("sum by (topic) ((max_over_time(%[1]s[1d]) unless last_over_time(%[1]s[1h] offset 1d)) or increase(%[1]s[1d])) > 0", gaps),
+		summary:     "Records of {{ $labels.topic }} are lost for good: Kafka deleted them before they were read",
+		description: "Numbers of the time when they were written stay too low. The ledger names the ranges. Fires for a day after the newest loss, whatever restarts.",
+	})
 	add(alert{
 		id: "A-PL-11", name: "DeadMansSwitch", severity: "info", hold: "0s", expr: "vector(1)",
 		summary:     "Alerts work",
@@ -153,6 +162,12 @@ func pipeline(o Options) []Rule {
 	grown.summary, grown.current, grown.base = "Three times as many sessions are open as usual", "{{ $value | humanize }} sessions", "the median of the last four weeks"
 	grown.labels = map[string]string{"trouble": "sessions"}
 	add(grown)
+	add(alert{
+		id: "A-PL-13", name: "SnapshotsFail", severity: "warning", hold: "0s", labels: map[string]string{"trouble": "snapshots"}, current: "{{ $value | humanize }} failures in 15 minutes", base: "none",
+		expr:        "sum by (instance) (increase(ecom_pipeline_snapshot_failures_total[15m])) > 0",
+		summary:     "Worker {{ $labels.instance }} cannot save or use snapshots of its state",
+		description: "Nothing is lost. The next recovery takes longer, and needs what Kafka has since the last good snapshot.",
+	})
 	grown.labels = map[string]string{"trouble": "memory"}
 	grown.expr = "sum by (instance) (ecom_state_bytes) >= on (instance) (0.8 * (go_gc_gomemlimit_bytes < 1e18))"
 	grown.summary, grown.current, grown.base = "The state of {{ $labels.instance }} takes 80 % of its memory", "{{ $value | humanize1024 }}B", "GOMEMLIMIT"

@@ -10,8 +10,8 @@ var noSample = map[string]string{
 	"A-TRK-01 30m events_aftermath": "follows the page", "A-TRK-01 2h events_aftermath": "as above", "A-TRK-01 1d events_aftermath": "as above",
 	"A-TRK-01 30m attribution_aftermath": "as above", "A-TRK-01 2h attribution_aftermath": "as above", "A-TRK-01 1d attribution_aftermath": "as above",
 	"A-PL-01": "an age", "A-PL-02": "an age", "A-PL-02 lane_stopped": "a state", "A-PL-02 lane_gone": "a state", "A-PL-02 aftermath": "follows the others",
-	"A-PL-06": "an age", "A-PL-07": "a state", "A-PL-08": "a count that must be 0", "A-PL-11": "always fires", "A-PL-12": "a state", "A-PL-12 gone": "a state", "A-PL-12 restarts": "a count",
-	"A-PL-13 memory": "a size",
+	"A-PL-06": "an age", "A-PL-07": "a state", "A-PL-08": "a count that must be 0", "A-PL-08 lost_to_retention": "as above", "A-PL-11": "always fires", "A-PL-12": "a state", "A-PL-12 gone": "a state", "A-PL-12 restarts": "a count",
+	"A-PL-13 memory": "a size", "A-PL-13 snapshots": "one is enough to look",
 }
 
 func pipelineScenes() []scene {
@@ -37,6 +37,9 @@ func pipelineScenes() []scene {
 	}
 	vanishes := func(i int) string { return fmt.Sprintf(`up{job="storepulse",instance="w%d"} 1+0x20 stale`, i) }
 	lag := func(s float64) string { return flat("ecom_kafka_consumer_lag_seconds{"+click+"}", s) }
+	gaps := func(instance, values string) string {
+		return fmt.Sprintf(`ecom_pipeline_records_total{%s,instance=%q,outcome="lost_to_retention"} %s`, click, instance, values)
+	}
 	watermark := func(s float64) string { return flat(`ecom_watermark_delay_seconds{lane="3"}`, s) }
 	failing := grows(`ecom_clickhouse_insert_failures_total{table="fact_events",class="unknown"}`, 1)
 	state := func(bytes, limit float64) []string {
@@ -74,6 +77,9 @@ func pipelineScenes() []scene {
 		{"A-PL-07", "", "as many parts as may be", below, 6, []string{flat(`ecom_clickhouse_parts_max{}`, 150)}, nil},
 		{"A-PL-08", "", "a row is missing", fires, 1, []string{flat("ecom_ledger_imbalance_events{"+click+"}", 1)}, []string{critical}},
 		{"A-PL-08", "", "all agree", below, 1, []string{flat("ecom_ledger_imbalance_events{"+click+"}", 0)}, nil},
+		{"A-PL-08", "lost_to_retention", "a new worker has counted them before anybody looks", fires, 61, []string{gaps("w0", "_x60 7+0x10")}, []string{critical + `,trouble="lost_to_retention"`}},
+		{"A-PL-08", "lost_to_retention", "the worker that counted them is gone", fires, 100, []string{gaps("w0", "0+0x60 7 stale"), gaps("w1", "0+0x400")}, []string{critical + `,trouble="lost_to_retention"`}},
+		{"A-PL-08", "lost_to_retention", "nothing is lost", below, 61, []string{gaps("w0", "0+0x100"), read(1000)}, nil},
 		{"A-PL-11", "", "always", fires, 1, up(1), []string{`severity="info"`}},
 		{"A-PL-12", "", "one of three", fires, 4, up(1, 1, 0), []string{`severity="warning",instance="w2"`}},
 		{"A-PL-12", "", "two of three", fires, 4, up(1, 0, 0), []string{`severity="warning",instance="w1"`, `severity="warning",instance="w2"`, `severity="critical"`}},
@@ -88,6 +94,8 @@ func pipelineScenes() []scene {
 		{"A-PL-13", "sessions", "three times as many", fires, 12, open(3000, 1000), []string{`severity="warning",trouble="sessions"`}},
 		{"A-PL-13", "sessions", "fewer", below, 12, open(2990, 1000), nil},
 		{"A-PL-13", "sessions", "too few", thin, 12, open(999, 100), nil},
+		{"A-PL-13", "snapshots", "one could not be saved", fires, 21, []string{`ecom_pipeline_snapshot_failures_total{instance="w0"} 0+0x20 1+0x100`}, []string{`severity="warning",instance="w0",trouble="snapshots"`}},
+		{"A-PL-13", "snapshots", "not for half an hour", below, 60, []string{`ecom_pipeline_snapshot_failures_total{instance="w0"} 0+0x20 1+0x100`}, nil},
 		{"A-PL-13", "memory", "little memory is left", fires, 12, state(8.1e8, 1e9), []string{`severity="warning",instance="w0",trouble="memory"`}},
 		{"A-PL-13", "memory", "memory is left", below, 12, state(7.9e8, 1e9), nil},
 		{"A-PL-13", "memory", "no limit is set", below, 12, state(8.1e8, 9.2e18), nil},

@@ -146,7 +146,10 @@ const promotions = "ecom:promo:active"
 // windows records what happened in the windows that end now.
 func windows() []Rule {
 	// Only what runs: 0 and an absent series are the same, no promotion.
-	out := []Rule{{Record: promotions, Expr: "max by (tenant, kind) (ecom_promo_active) > 0"}}
+	out := []Rule{
+		{Record: promotions, Expr: "max by (tenant, kind) (ecom_promo_active) > 0"},
+		{Record: ShopClocks, Expr: "max by (tenant) (ecom_shop_utc_offset_seconds)"},
+	}
 	for _, w := range recorded() {
 		out = append(out, w.rule())
 	}

@@ -9,7 +9,7 @@
 // windows of 15 and 30 minutes, 2 hours and a day are whole numbers of five
 // minutes, so that one count per five minutes serves all of them. A minute, as
 // rules are evaluated, would be five times the size and say nothing more: of a
-// shop it is 5.26 million samples and 394 MiB for four weeks.
+// shop it is 5.27 million samples and 394 MiB for four weeks.
 package backfill
 
 import (
@@ -91,6 +91,7 @@ type run struct {
 	pasts   []*past // in the order of Pasts
 	open    *line
 	promos  []promoLine
+	zones   []clock
 	since   []int64 // by tenant: Unix ms of the first fact, 0 = none
 	cum     []int64 // room for running sums
 	skipped map[string]int64
@@ -202,6 +203,7 @@ func (r *run) prepare(ctx context.Context, from, until int64) error {
 	}
 	r.open = &line{tenant: nobody, cells: make([]int64, slots), windows: []windowLine{r.window(rules.Window{Record: rules.OpenSessions}, nobody, nil)}}
 	r.promotions(from, until)
+	r.clocks()
 	return nil
 }
 

@@ -192,6 +192,13 @@ func (r *run) write(begin, last int64) error {
 			return err
 		}
 	}
+	for i := range r.zones {
+		if c := &r.zones[i]; r.since[c.tenant] > 0 {
+			if err := r.writeClock(c, begin, last); err != nil {
+				return err
+			}
+		}
+	}
 	return r.writeLine(r.open, begin, last, since)
 }
 

@@ -44,6 +44,9 @@ func TestBackfill(t *testing.T) {
 		if n := old.series(t, `ecom:promo:weeks1d{week="2"}`); n != 1 {
 			t.Errorf("%d series say that the second week has a promotion, want 1", n)
 		}
+		if n := old.series(t, `ecom:clock:offset offset 4w == 8 * 3600`); n != 1 {
+			t.Errorf("%d series say how the shop's clock stood four weeks ago, want 1", n)
+		}
 		for at := range 300 {
 			// Whatever the moment, there is a sample a week before it.
 			if !old.has(t, fmt.Sprintf(`ecom:sessions:inc15m offset %ds`, 7*86400+at)) {

@@ -77,6 +77,7 @@ func TestPanels(t *testing.T) {
 		mayBeEmpty := map[string]string{
 			"ecom:insufficient_data":  "the alert has its sample",
 			"ecom:tracking:share":     "no platform is silent while it sells",
+			"ecom:clock:moved":        "no clock was moved",
 			"ecom:promo:weeks30m":     "at this hour no promotion ran in the last weeks",
 			"ecom:promo:weeks2h":      "at this hour no promotion ran in the last weeks",
 			"ecom:duplicates:share7d": "the first half hour has not passed",

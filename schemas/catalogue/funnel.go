@@ -1,5 +1,20 @@
 package catalogue
 
+import (
+	"strings"
+
+	"github.com/storepulse/storepulse/schemas"
+)
+
+// steps are the rates of FUN-04, each from a stage to the next.
+func steps() string {
+	var all []string
+	for s := schemas.StageVisit; s < schemas.StagePay; s++ {
+		all = append(all, schemas.StageNames[s]+"_to_"+schemas.StageNames[s+1])
+	}
+	return strings.Join(all, "|")
+}
+
 // funnel: from the visit to the payment.
 func funnel() []*Metric {
 	dims := []string{"stage", "platform", "device_class", "channel", "region"}
@@ -44,7 +59,7 @@ WHERE {customers} GROUP BY ALL`,
 			ID: "FUN-04", Name: "step_conversion", Title: "Step conversion", Unit: "ratio", Dimensions: dims, Of: "funnel_stage_reach",
 			Formula: "sessions that reached the stage after this one, of those that reached this one; the loss is one less that",
 			Edges:   []string{people, "from order to payment only sessions whose pay window has passed", "pay has no next stage and no value", "group by stage"},
-			Series:  []string{"ecom_session_stage_total"}, Now: `ecom:rate:now30m{rate=~".*_to_.*",dimension=""}`,
+			Series:  []string{"ecom_session_stage_total"}, Now: `ecom:rate:now30m{rate=~"` + steps() + `",dimension=""}`,
 			Value: "sum(step_to) / nullIf(sum(step_from), 0)", Dashboards: []string{"D04"}, Alerts: []string{"A-CVR-02"},
 		},
 		{

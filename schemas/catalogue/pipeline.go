@@ -31,10 +31,10 @@ func pipeline() []*Metric {
 	return []*Metric{
 		{
 			ID: "PLT-02", Name: "peak_load", Title: "Load", Unit: "events a second", Dimensions: []string{"topic"},
-			Formula: "events accepted a second", Edges: []string{ledger, "of the hours that have records", "records fetched again after a recovery are in ecom_kafka_fetched_records_total only"},
+			Formula: "events accepted a second", Edges: []string{ledger, "of the hours that have records and are over", "records fetched again after a recovery are in ecom_kafka_fetched_records_total only"},
 			Series: []string{"ecom_events_ingested_total", "ecom_kafka_fetched_records_total"}, Now: "sum by (topic) (rate(ecom_events_ingested_total[1m]))",
 			View:  read + `SELECT tenant, time, business_date, topic, sum(consumed) AS records, sum(f) AS facts, sum(d) AS duplicates, sum(b) AS letters, sum(l) AS late FROM read GROUP BY ALL`,
-			Value: "sum(facts) / nullIf(uniqExact(time) * 3600, 0)", Dashboards: []string{"D03", "D12"}, Alerts: []string{"A-PL-01"},
+			Value: "sumIf(facts, time != toStartOfHour(now(), 'UTC')) / nullIf(uniqExactIf(time, time != toStartOfHour(now(), 'UTC')) * 3600, 0)", Dashboards: []string{"D03", "D12"}, Alerts: []string{"A-PL-01"},
 		},
 		{
 			ID: "PLT-03", Name: "monitoring_freshness", Title: "Freshness", Unit: "seconds", Dimensions: []string{"lane", "topic"},

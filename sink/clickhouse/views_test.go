@@ -356,9 +356,13 @@ func TestViewsOfTheLedger(t *testing.T) {
 	for n, topic := range []string{"clicks", "clicks", "orders"} {
 		s.row("dead_letters", cells{"kafka_topic": "'" + topic + "'", "reason": "'unknown_type'", "inserted_at": "toDateTime64('2026-11-10 04:20:00.000', 3, 'UTC')", "business_date": "'2026-11-10'", "epoch_row": fmt.Sprint(n)}, nil)
 	}
+	// Another hour goes on: a part of one is no load of an hour.
+	epoch(6, 4, "plan", join(counts, cells{"has_done": "0", "created_at": "now64(3)"}))
+	epoch(7, 4, "done", cells{"has_done": "1", "orders_facts": "3600", "created_at": "now64(3)"})
+	s.want(s.value("peak_load", "time = toStartOfHour(now(), 'UTC')")+" "+s.value("dead_letter_rate", "time = toStartOfHour(now(), 'UTC')"), "null 0", "load of the hour that goes on, dead letters of it")
 	for where, want := range map[string]string{
 		"topic = 'clickstream'": fmt.Sprint(120.0/3600, " ", 6.0/140, " ", 12.0/140, " ", 18.0/120, " ", 2.0/140),
-		"topic = 'orders'":      fmt.Sprint(90.0/7200, " 0 0 0 ", 1.0/90),
+		"topic = 'orders'":      fmt.Sprint(90.0/7200, " 0 0 0 ", 1.0/3690),
 		"topic = 'orders' AND time = toDateTime('2026-11-10 05:00:00', 'UTC')": fmt.Sprint(70.0/3600, " 0 0 0 0"),
 	} {
 		var got []string

@@ -20,6 +20,8 @@ type shop struct {
 	silent    func(at time.Time, platform string) bool // client events vanish
 	festival  func(at time.Time) bool                  // four times the visitors, who buy twice as often
 	announced bool                                     // the festival stands in the configuration
+	shape     func(at time.Time) float64               // how busy a moment is
+	zone      *time.Location                           // of the shop, if it says so
 }
 
 type series struct {
@@ -29,7 +31,7 @@ type series struct {
 
 func newShop(seed uint64, sessionsPerMinute float64) *shop {
 	never := func(time.Time, string) bool { return false }
-	return &shop{rng: rand.New(rand.NewPCG(seed, 1)), sessions: sessionsPerMinute, counters: map[string]*series{}, outage: never, silent: never, festival: func(time.Time) bool { return false }}
+	return &shop{rng: rand.New(rand.NewPCG(seed, 1)), sessions: sessionsPerMinute, counters: map[string]*series{}, outage: never, silent: never, festival: func(time.Time) bool { return false }, shape: usualShape}
 }
 
 type part struct {
@@ -53,8 +55,8 @@ const (
 	orderValue = 15000
 )
 
-// shape is how busy a moment is: nights are quiet, weekends are full.
-func shape(at time.Time) float64 {
+// usualShape: nights are quiet, weekends are full.
+func usualShape(at time.Time) float64 {
 	h := float64(at.Hour()) + float64(at.Minute())/60
 	daily := 1 + .6*math.Sin((h-9)/24*2*math.Pi)
 	if w := at.Weekday(); w == time.Saturday || w == time.Sunday {
@@ -133,7 +135,7 @@ func (s *shop) pipeline(at time.Time, events float64) {
 
 // pass lets some time of the shop pass, and gives the counters after it.
 func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float64 {
-	busy := s.sessions * length.Minutes() * shape(at) * (1 + .03*s.rng.NormFloat64())
+	busy := s.sessions * length.Minutes() * s.shape(at) * (1 + .03*s.rng.NormFloat64())
 	paidAll, festival := 0.0, s.festival(at)
 	if festival {
 		busy *= 4
@@ -218,6 +220,10 @@ func (s *shop) pass(at time.Time, length time.Duration) map[*labels.Labels]float
 			active = 1
 		}
 		s.set(active, "ecom_promo_active", "kind", "festival")
+	}
+	if s.zone != nil {
+		_, ahead := at.In(s.zone).Zone()
+		s.set(float64(ahead), "ecom_shop_utc_offset_seconds", "instance", "w0")
 	}
 	if paidAll > 0 {
 		s.set(float64(at.Unix()), "ecom_last_paid_order_timestamp_seconds")
