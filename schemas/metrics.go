@@ -128,7 +128,7 @@ func NewRegister(v *Vocabulary) *Register {
 	r.VisitorsActive = add(Gauge, "ecom_visitors_active", "visitors", "Visitors with activity in the last 5 minutes of event time.", platform)
 	r.SessionsActive = add(Gauge, "ecom_sessions_active", "sessions", "Sessions with activity in the last 5 minutes of event time.")
 	r.SessionsOpen = add(Gauge, "ecom_sessions_open", "sessions", "Sessions not yet closed by the watermark.")
-	r.LastPaidOrder = add(Gauge, "ecom_last_paid_order_timestamp_seconds", "seconds", "Event time of the newest paid order; the maximum over lanes counts, not the sum.")
+	r.LastPaidOrder = add(Gauge, "ecom_last_paid_order_timestamp_seconds", "seconds", "When the newest order that was counted as paid was paid; the maximum over lanes counts, not the sum.")
 
 	r.PromoActive = &Metric{
 		Name: "ecom_promo_active", Help: "1 while a configured promotion of the kind runs; every worker says it, the maximum counts.",

@@ -1,6 +1,10 @@
 package transform
 
-import "github.com/storepulse/storepulse/schemas"
+import (
+	"encoding/binary"
+
+	"github.com/storepulse/storepulse/schemas"
+)
 
 // Indexes into label values of schemas.Register.
 const (
@@ -57,7 +61,12 @@ func (s *State) countOrderEvent(o *schemas.Orders, i int) {
 	d, r := s.deltas, s.register
 	tenant, kind := int(o.Tenant.Index[i]), schemas.Kind(o.Kind[i])
 	d.Add(tenant, r.EventsIngested, 1, int(schemas.OrdersTopic), int(kind), int(o.Platform.Index[i]))
-	if o.IsTest[i]|o.IsInternal[i] != 0 {
+	switch kind {
+	case schemas.KindPaymentAttempted, schemas.KindPaymentFailed, schemas.KindRefundSucceeded:
+	default:
+		return
+	}
+	if o.IsTest[i]|o.IsInternal[i] != 0 || s.apartFromBusiness(o.Order[i]) {
 		return
 	}
 	switch kind {
@@ -74,14 +83,18 @@ func (s *State) countOrderEvent(o *schemas.Orders, i int) {
 		if c, ok := s.reporting(tenant, o.Currency.Index[i]); ok {
 			d.Add(tenant, r.RefundAmount, o.Refund[i], c)
 		}
-	case schemas.KindOrderPaid:
-		s.today.buy(tenant, o.Day[i], o.Platform.Index[i], o.Visitor[i])
-		s.lastPaid[tenant] = max(s.lastPaid[tenant], o.Time[i])
 	}
 }
 
+// apartFromBusiness says that an event of the order has called it a test or the
+// shop's own.
+func (s *State) apartFromBusiness(hash uint64) bool {
+	i, ok := s.orderIndex[hash]
+	return ok && s.orders.at(i).flags&(orderTest|orderInternal) != 0
+}
+
 func (s *State) countCancelled(o *order, b *schemas.Orders, i int) {
-	if b.IsTest[i]|b.IsInternal[i] != 0 {
+	if b.IsTest[i]|b.IsInternal[i] != 0 || o.flags&(orderTest|orderInternal) != 0 {
 		return
 	}
 	s.deltas.Add(int(o.tenant), s.register.OrdersCancelled, 1, int(b.CancelReason.Index[i]), int(b.CancelPaid[i]|bit(o.paidAt != 0)))
@@ -131,6 +144,8 @@ func (s *State) countOrders() {
 		}
 		if o.paidAt != 0 && o.flags&countedPaid == 0 {
 			o.flags |= countedPaid
+			s.today.buy(tenant, s.days[tenant].date(o.paidAt), o.platform, o.buyer())
+			s.lastPaid[tenant] = max(s.lastPaid[tenant], o.paidAt)
 			d.Add(tenant, r.OrdersPaid, 1, platform, channel)
 			d.Add(tenant, r.OrdersRegionPaid, 1, int(o.region))
 			if known {
@@ -146,6 +161,17 @@ func (s *State) countOrders() {
 		}
 	}
 	s.pending = s.pending[:0]
+}
+
+// buyer is the order's visitor. An order of nobody known has a buyer of its own.
+func (o *order) buyer() schemas.ID {
+	if o.ident != 0 {
+		return o.visitor
+	}
+	var id schemas.ID
+	binary.BigEndian.PutUint64(id[:8], o.hash)
+	binary.BigEndian.PutUint64(id[8:], o.hash)
+	return id
 }
 
 // linkedChannel is the channel of the order's session, unknown without one.

@@ -54,6 +54,7 @@ const (
 	orderUnits
 	orderLate  // first heard of beyond the horizon: it may have been here before, so it takes no link
 	orderHeard // by an event of its own, not only by clicks that name it
+	orderAgain // its time became known when it may have been here before and left: what it says of that time is counted
 )
 
 const (
@@ -192,6 +193,7 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	if !known && (t+s.retain < s.watermark || o.at() != 0 && o.at()+s.retain < s.watermark) {
 		o.flags |= orderLate
 	}
+	s.doubt(o, wasAt == 0)
 	ident := b.HasAnon[row]
 	moved := wasAt != o.at() || wasApart != o.apart() || o.outranked(ident, b.Visitor[row])
 	if s.mayBelongToPast(o, kind, moved) {
@@ -206,6 +208,17 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 		s.pending = append(s.pending, i)
 	}
 	s.touchOrder(i, schemas.OrdersTopic, b.Offset[row])
+}
+
+// doubt keeps an order whose state is sent again from counting again. The state
+// cannot tell it from one that comes late for the first time; the tables can.
+func (s *State) doubt(o *order, first bool) {
+	if first && o.at() != 0 && o.at()+s.retain < s.watermark {
+		o.flags |= orderAgain | countedPlaced
+	}
+	if o.flags&orderAgain != 0 && o.paidAt != 0 && o.paidAt+s.retain < s.watermark {
+		o.flags |= countedPaid
+	}
 }
 
 func earliest(known, t int64) int64 {

@@ -269,7 +269,7 @@ func (s *State) readOrder(r *reader, i uint32, tenants []uint8) bool {
 	o.created, o.paidAt, o.cancelled, o.seen = r.time(), r.time(), r.time(), r.time()
 	o.payable, o.paid = r.int(), r.int()
 	o.payableVersion, o.paidVersion, o.rankVersion = r.uint(), r.uint(), r.uint()
-	o.rank, o.flags = uint16(r.upTo(1<<16-1)), orderFlags(r.upTo(uint64(orderHeard)<<1-1))
+	o.rank, o.flags = uint16(r.upTo(1<<16-1)), orderFlags(r.upTo(uint64(orderAgain)<<1-1))
 	other := uint8(len(s.vocabulary.Categories) - 1)
 	for k := range o.units {
 		o.units[k].n = uint16(r.upTo(1<<16 - 1))

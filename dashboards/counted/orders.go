@@ -32,8 +32,10 @@ func orders(s Settings) []Counter {
 	}
 	// Whether an order has found a session, not how: that is in no table.
 	linked := fmt.Sprintf("order_hash IN (SELECT arrayJoin(order_hashes) FROM fact_sessions FINAL WHERE is_deleted = 0 AND %s)", within("start_time", life))
+	// An order is a test if any of its events says so.
+	trade := fmt.Sprintf("(tenant, order_hash) NOT IN (SELECT tenant, order_hash FROM fact_order_events WHERE (is_test OR is_internal) AND %s)", within("event_time", life))
 	event := func(columns, types string) string {
-		return fmt.Sprintf("SELECT tenant, event_time AS at, %s FROM fact_order_events WHERE event_type IN (%s) AND %s AND %s", columns, types, business, within("event_time", 0))
+		return fmt.Sprintf("SELECT tenant, event_time AS at, %s FROM fact_order_events WHERE event_type IN (%s) AND %s AND %s", columns, types, trade, within("event_time", 0))
 	}
 	const one = "1 AS n"
 	var tenants, currencies []string
@@ -62,7 +64,7 @@ func orders(s Settings) []Counter {
 		{"ecom_orders_attributed_total", []string{"status", "platform"}, placed("if("+linked+", 'linked', 'none') AS status, place AS platform, "+one, " AND kind NOT IN ('subscription', 'exchange', 'imported')")},
 		{"ecom_orders_cancelled_total", []string{"reason", "paid"}, fmt.Sprintf(`SELECT tenant, minIf(event_time, event_type = 'order.cancelled') AS at, argMinIf(toString(cancel_reason), kafka_offset, event_type = 'order.cancelled') AS reason,
 			toString(argMinIf(cancel_paid, kafka_offset, event_type = 'order.cancelled') OR minIf(kafka_offset, event_type = 'order.paid') < minIf(kafka_offset, event_type = 'order.cancelled') AND countIf(event_type = 'order.paid') > 0) AS paid, 1 AS n
-			FROM fact_order_events WHERE event_type IN ('order.paid', 'order.cancelled') AND %s AND %s GROUP BY tenant, order_hash HAVING countIf(event_type = 'order.cancelled') > 0`, business, within("event_time", life))},
+			FROM fact_order_events WHERE event_type IN ('order.paid', 'order.cancelled') AND %s AND %s GROUP BY tenant, order_hash HAVING countIf(event_type = 'order.cancelled') > 0`, trade, within("event_time", life))},
 		{"ecom_payment_attempts_total", []string{"payment_method", "result"}, event(
 			"payment_method, multiIf(event_type = 'payment.attempted', 'attempted', payment_error IN ('', 'unknown'), 'unknown_error', toString(payment_error)) AS result, "+one, "'payment.attempted', 'payment.failed'")},
 		{"ecom_refunds_total", []string{"reason", "type"}, event("refund_reason AS reason, refund_type AS type, "+one, "'refund.succeeded'")},

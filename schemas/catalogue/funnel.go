@@ -97,7 +97,7 @@ FROM orders AS o WHERE o.created_at + {pay_window} <= now64(3) AND {orders} GROU
     countIf(o.event_type = 'payment.attempted') AS attempts, countIf(o.event_type = 'payment.failed' AND o.payment_error != 'user_cancel') AS failures, countIf(o.event_type = 'payment.failed' AND o.payment_error = 'user_cancel') AS user_cancels,
     countIf(o.event_type = 'payment.failed' AND o.payment_error = 'hard') AS hard, countIf(o.event_type = 'payment.failed' AND o.payment_error = 'soft') AS soft, countIf(o.event_type = 'payment.failed' AND o.payment_error = 'risk_block') AS risk_blocks,
     countIf(o.event_type = 'payment.failed' AND o.payment_error = 'timeout') AS timeouts, countIf(o.event_type = 'payment.failed' AND o.payment_error NOT IN ('hard', 'soft', 'risk_block', 'timeout', 'user_cancel')) AS other_failures
-FROM fact_order_events AS o WHERE o.event_type IN ('payment.attempted', 'payment.failed') AND {orders} GROUP BY ALL`,
+FROM fact_order_events AS o WHERE o.event_type IN ('payment.attempted', 'payment.failed') AND (o.tenant, o.order_hash) NOT IN (SELECT tenant, order_hash FROM fact_orders WHERE is_test OR is_internal) GROUP BY ALL`,
 			Value: "sum(failures) / nullIf(sum(attempts), 0)", Dashboards: []string{"D02", "D04"}, Alerts: []string{"A-PAY-01"},
 		},
 		{
