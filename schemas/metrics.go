@@ -94,7 +94,7 @@ func NewRegister(v *Vocabulary) *Register {
 	r.OrdersRegionPaid = add(Counter, "ecom_orders_region_paid_total", "orders", "Orders paid by shipping province.", region)
 	r.OrdersCancelled = add(Counter, "ecom_orders_cancelled_total", "orders", "Orders cancelled.", Label{"reason", CancelReasonNames}, Label{"paid", bools})
 	r.OrdersAttributed = add(Counter, "ecom_orders_attributed_total", "orders", "Orders created by how they found their session when first seen.", Label{"status", AttributionNames}, platform)
-	r.OrderStateConflicts = add(Counter, "ecom_order_state_conflicts_total", "events", "Order events whose state or amounts contradict.", Label{"kind", []string{"payable_mismatch", "paid_twice", "lower_rank"}})
+	r.OrderStateConflicts = add(Counter, "ecom_order_state_conflicts_total", "events", "Order events whose state or amounts contradict.", Label{"kind", []string{"payable_mismatch", "paid_twice", "lower_rank", "currency_mismatch"}})
 	r.OrdersForeignCurrency = add(Counter, "ecom_orders_foreign_currency_total", "orders", "Orders paid in another currency than the shop reports in: counted as orders, absent from amounts.")
 	r.UnitsSold = add(Counter, "ecom_units_sold_total", "units", "Units in paid orders.", Label{"category_l1", v.Categories})
 	r.PaymentAttempts = add(Counter, "ecom_payment_attempts_total", "attempts", "Payment attempts and failures.", Label{"payment_method", PaymentMethodNames}, Label{"result", PaymentResultNames})

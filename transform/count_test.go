@@ -132,3 +132,45 @@ func TestATestOrderCountsNowhere(t *testing.T) {
 	}
 	l.wantCounts("a test order", zero)
 }
+
+// Who pays on delivery or on credit is not asked for the money yet.
+func TestOrdersThatPayLaterDoNotWait(t *testing.T) {
+	if schemas.PaymentMethodNames[methodCOD] != "cod" || schemas.PaymentMethodNames[methodCredit] != "credit" {
+		t.Fatal("the numbers of the methods have changed")
+	}
+	l := newLane(t, testVocabulary(t), DefaultSettings())
+	l.at(noon)
+	for i, method := range []uint8{0, 1, methodCOD, methodCredit} {
+		l.sale(&sale{order: stamp(int64(i)), visitor: "v", id: stamp(int64(i)), at: noon, created: noon, kind: schemas.KindOrderCreated, version: 1, payable: 100, method: method})
+	}
+	l.wantCounts("created", map[*schemas.Metric]int64{l.r.OrdersPlaced: 4, l.r.OrdersUnpaid: 2})
+	l.reopen()
+	l.wantCounts("after a restart", map[*schemas.Metric]int64{l.r.OrdersUnpaid: 2})
+}
+
+// A bot that only the number of its events gives away is one in all of them.
+func TestABotCountsWithAllItsEvents(t *testing.T) {
+	l := newLane(t, testVocabulary(t), DefaultSettings())
+	const before, after = maxSessionEvents, 300
+	rules := [2]int64{}
+	for n := range int64(before + after) {
+		l.click(&click{visitor: "crawler", id: stamp(n + 1), at: noon + n*second, kind: schemas.KindPageView, bot: n%10 == 0})
+		if n%700 == 0 || n == before-1 || n == before || n == before+after-1 {
+			l.end(0)
+			l.next()
+			for rule := range rules {
+				rules[rule] += l.out.Deltas.Tenants[0][l.r.EventsBot.Slot(rule)]
+			}
+			if n%1400 == 0 {
+				l.reopen()
+			}
+			want := [2]int64{n/10 + 1, 0}
+			if n >= before {
+				want[botEventCount] = n + 1 - want[botUserAgent]
+			}
+			if rules != want {
+				t.Errorf("after %d events: %d, want %d, by user agent and by the number of events", n+1, rules, want)
+			}
+		}
+	}
+}

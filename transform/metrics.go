@@ -14,6 +14,7 @@ const (
 	conflictMismatch  = 0
 	conflictPaidTwice = 1
 	conflictLowerRank = 2
+	conflictCurrency  = 3
 
 	searchUnknown = 0
 	searchFound   = 1
@@ -66,7 +67,11 @@ func (s *State) countOrderEvent(o *schemas.Orders, i int) {
 	default:
 		return
 	}
-	if o.IsTest[i]|o.IsInternal[i] != 0 || s.apartFromBusiness(o.Order[i]) {
+	var known *order // nil: not in state
+	if at, ok := s.orderIndex[o.Order[i]]; ok {
+		known = s.orders.at(at)
+	}
+	if o.IsTest[i]|o.IsInternal[i] != 0 || known != nil && known.flags&(orderTest|orderInternal) != 0 {
 		return
 	}
 	switch kind {
@@ -83,14 +88,10 @@ func (s *State) countOrderEvent(o *schemas.Orders, i int) {
 		if c, ok := s.reporting(tenant, o.Currency.Index[i]); ok {
 			d.Add(tenant, r.RefundAmount, o.Refund[i], c)
 		}
+		if known != nil && known.paidIn != 0 && known.paidIn != o.Currency.Index[i] {
+			s.conflict(known, conflictCurrency)
+		}
 	}
-}
-
-// apartFromBusiness says that an event of the order has called it a test or the
-// shop's own.
-func (s *State) apartFromBusiness(hash uint64) bool {
-	i, ok := s.orderIndex[hash]
-	return ok && s.orders.at(i).flags&(orderTest|orderInternal) != 0
 }
 
 func (s *State) countCancelled(o *order, b *schemas.Orders, i int) {
@@ -131,11 +132,10 @@ func (s *State) countOrders() {
 			continue
 		}
 		tenant, platform, channel := int(o.tenant), int(o.platform), s.linkedChannel(o)
-		currency, known := s.reporting(tenant, o.currency)
 		if o.flags&countedPlaced == 0 {
 			o.flags |= countedPlaced
 			d.Add(tenant, r.OrdersPlaced, 1, platform, channel)
-			if known {
+			if currency, known := s.reporting(tenant, o.money()); known {
 				d.Add(tenant, r.OrdersPlacedAmount, o.payable, currency, platform, channel)
 			}
 			if o.linkable() {
@@ -148,7 +148,7 @@ func (s *State) countOrders() {
 			s.lastPaid[tenant] = max(s.lastPaid[tenant], o.paidAt)
 			d.Add(tenant, r.OrdersPaid, 1, platform, channel)
 			d.Add(tenant, r.OrdersRegionPaid, 1, int(o.region))
-			if known {
+			if currency, known := s.reporting(tenant, o.paidIn); known {
 				d.Add(tenant, r.OrdersPaidAmount, o.paid, currency, platform, channel)
 			} else {
 				d.Add(tenant, r.OrdersForeignCurrency, 1)

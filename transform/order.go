@@ -30,7 +30,9 @@ type order struct {
 	units                       [4]unitCount
 	ident                       uint8 // how visitor is known: 0 not, identAnonymous, identUser
 	how                         uint8 // index into schemas.AttributionNames
-	platform, currency, kind    uint8
+	platform, kind              uint8
+	currency                    uint8 // of payable, 0 = not known
+	paidIn                      uint8 // currency of paid, 0 = not known
 	region, tenant              uint8
 	age                         uint8 // 1 + age bucket under which it counts as unpaid, 0 = none
 	flags                       orderFlags
@@ -55,6 +57,7 @@ const (
 	orderLate  // first heard of beyond the horizon: it may have been here before, so it takes no link
 	orderHeard // by an event of its own, not only by clicks that name it
 	orderAgain // its time became known when it may have been here before and left: what it says of that time is counted
+	paysLater  // on delivery or on credit
 )
 
 const (
@@ -94,6 +97,18 @@ const (
 	typeExchange     = 5
 	typeImported     = 7
 )
+
+// Payment methods that do not pay at once, indexes into schemas.PaymentMethodNames.
+const (
+	methodCredit = 6
+	methodCOD    = 7
+)
+
+// mixed says that the order was paid in another currency than it is in.
+func (o *order) mixed() bool { return o.currency != 0 && o.paidIn != 0 && o.currency != o.paidIn }
+
+// money is the order's currency: that of its amounts, else of its payment.
+func (o *order) money() uint8 { return cmp.Or(o.currency, o.paidIn) }
 
 // paidInTime says that the payment counts for the session.
 func (o *order) paidInTime(window int64) bool {
@@ -144,9 +159,10 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	} else if kind == schemas.KindOrderCreated {
 		o.created = earliest(o.created, t)
 	}
+	c, mixed := b.Currency.Index[row], o.mixed()
 	if p := b.Payable[row]; p > 0 || kind == schemas.KindOrderCreated {
-		if version > o.payableVersion || version == o.payableVersion && p > o.payable {
-			o.payableVersion, o.payable = version, p
+		if version > o.payableVersion || version == o.payableVersion && cmp.Or(cmp.Compare(p, o.payable), cmp.Compare(c, o.currency)) > 0 {
+			o.payableVersion, o.payable, o.currency = version, p, c
 		}
 	}
 	switch kind {
@@ -159,8 +175,8 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 			s.conflict(o, conflictPaidTwice)
 		}
 		o.paidAt = earliest(o.paidAt, at)
-		if p := b.Paid[row]; version > o.paidVersion || version == o.paidVersion && p > o.paid {
-			o.paidVersion, o.paid = version, p
+		if p := b.Paid[row]; version > o.paidVersion || version == o.paidVersion && cmp.Or(cmp.Compare(p, o.paid), cmp.Compare(c, o.paidIn)) > 0 {
+			o.paidVersion, o.paid, o.paidIn = version, p, c
 		}
 	case schemas.KindOrderCancelled:
 		o.cancelled = earliest(o.cancelled, t)
@@ -172,6 +188,9 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	if b.PayableMismatch[row] != 0 {
 		s.conflict(o, conflictMismatch)
 	}
+	if !mixed && o.mixed() {
+		s.conflict(o, conflictCurrency)
+	}
 	if rank := b.Rank[row]; rank > 0 {
 		if rank < o.rank && version > o.rankVersion {
 			s.conflict(o, conflictLowerRank)
@@ -181,7 +200,6 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 		}
 	}
 	o.platform = max(o.platform, b.Platform.Index[row])
-	o.currency = max(o.currency, b.Currency.Index[row])
 	o.region = max(o.region, b.Region.Index[row])
 	o.kind = max(o.kind, b.OrderType.Index[row])
 	if b.IsTest[row] != 0 {
@@ -189,6 +207,9 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	}
 	if b.IsInternal[row] != 0 {
 		o.flags |= orderInternal
+	}
+	if m := b.PaymentMethod.Index[row]; m == methodCOD || m == methodCredit {
+		o.flags |= paysLater
 	}
 	if !known && (t+s.retain < s.watermark || o.at() != 0 && o.at()+s.retain < s.watermark) {
 		o.flags |= orderLate
