@@ -100,7 +100,7 @@ func NewRegister(v *Vocabulary) *Register {
 	r.PaymentAttempts = add(Counter, "ecom_payment_attempts_total", "attempts", "Payment attempts and failures.", Label{"payment_method", PaymentMethodNames}, Label{"result", PaymentResultNames})
 	r.Refunds = add(Counter, "ecom_refunds_total", "refunds", "Refunds succeeded.", Label{"reason", RefundReasonNames}, Label{"type", RefundTypeNames})
 	r.RefundAmount = add(Counter, "ecom_refund_amount_minor_total", "minor units", "Amount of refunds succeeded.", currency)
-	r.PageViews = add(Counter, "ecom_page_views_total", "views", "Page views.", pageType, platform, channel)
+	r.PageViews = add(Counter, "ecom_page_views_total", "views", "Page views.", pageType, platform)
 	r.SessionsStarted = add(Counter, "ecom_sessions_started_total", "sessions", "Sessions first seen.", platform, channel)
 	r.SessionsClosed = add(Counter, "ecom_sessions_closed_total", "sessions", "Sessions closed by the watermark.", landing, device)
 	r.SessionsBounced = add(Counter, "ecom_sessions_bounced_total", "sessions", "Closed sessions with one page view and no conversion action.", landing, device)

@@ -32,7 +32,7 @@ func (s *State) cut(tenant uint8, bound int) {
 func (s *State) countEvent(e *schemas.Events, i int) {
 	d, r := s.deltas, s.register
 	tenant, kind := int(e.Tenant.Index[i]), schemas.Kind(e.Kind[i])
-	platform, channel := int(e.Platform.Index[i]), int(e.Channel.Index[i])
+	platform := int(e.Platform.Index[i])
 	d.Add(tenant, r.EventsIngested, 1, int(schemas.Clickstream), int(kind), platform)
 	d.Add(tenant, r.EventsConsent, 1, int(e.Consent.Index[i]))
 	if e.IsBot[i] != 0 {
@@ -43,7 +43,7 @@ func (s *State) countEvent(e *schemas.Events, i int) {
 	}
 	switch kind {
 	case schemas.KindPageView:
-		d.Add(tenant, r.PageViews, 1, int(e.PageType.Index[i]), platform, channel)
+		d.Add(tenant, r.PageViews, 1, int(e.PageType.Index[i]), platform)
 		s.today.visit(tenant, e.Day[i], uint8(platform), e.Visitor[i])
 	case schemas.KindSearch:
 		result := searchUnknown

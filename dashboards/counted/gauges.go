@@ -43,7 +43,7 @@ func Gauges(s Settings) []Gauge {
 		FROM fact_order_events AS e
 		WHERE event_type IN ('order.created', 'order.updated', 'order.paid', 'order.cancelled') AND %s
 		GROUP BY tenant, order_hash
-		HAVING made IS NOT NULL AND countIf(event_type IN ('order.paid', 'order.cancelled')) = 0 AND max(is_test OR is_internal) = 0 AND %s[greatest(1, max(indexOf(%[3]s, toString(order_type))))] NOT IN ('presale', 'subscription', 'exchange', 'imported')`,
+		HAVING made IS NOT NULL AND countIf(event_type IN ('order.paid', 'order.cancelled')) = 0 AND max(is_test OR is_internal OR payment_method IN ('cod', 'credit')) = 0 AND %s[greatest(1, max(indexOf(%[3]s, toString(order_type))))] NOT IN ('presale', 'subscription', 'exchange', 'imported')`,
 		until, since(int64(s.PayWindow.Seconds())), list(schemas.OrderTypeNames))
 	// An order pays on the day of its first payment and on its own platform; who
 	// is known by anonymous_id is known best.

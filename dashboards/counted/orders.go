@@ -17,9 +17,10 @@ func orders(s Settings) []Counter {
 	order := fmt.Sprintf(`SELECT tenant, order_hash,
 		min(coalesce(e.created_at, if(event_type = 'order.created', toNullable(event_time), NULL))) AS made,
 		min(if(event_type = 'order.paid', coalesce(e.paid_at, toNullable(event_time)), NULL)) AS settled,
-		%s AS place, %s AS province, %s AS kind, anyIf(toString(currency), currency != '') AS money,
-		argMaxIf(payable_minor, (order_version, payable_minor), payable_minor > 0 OR event_type = 'order.created') AS payable,
-		argMaxIf(e.paid_minor, (order_version, e.paid_minor), event_type = 'order.paid') AS settled_minor
+		%s AS place, %s AS province, %s AS kind,
+		argMaxIf((payable_minor, toString(currency)), (order_version, payable_minor), payable_minor > 0 OR event_type = 'order.created') AS amount, amount.1 AS payable,
+		argMaxIf((e.paid_minor, toString(currency)), (order_version, e.paid_minor), event_type = 'order.paid') AS payment, payment.1 AS settled_minor,
+		payment.2 AS settled_in, if(amount.2 = '', settled_in, amount.2) AS money
 		FROM fact_order_events AS e
 		WHERE event_type IN ('order.created', 'order.updated', 'order.paid', 'order.cancelled') AND %s
 		GROUP BY tenant, order_hash HAVING max(is_test OR is_internal) = 0`,
@@ -46,7 +47,7 @@ func orders(s Settings) []Counter {
 	own := func(currency string) string {
 		return fmt.Sprintf(" AND toString(%s) = transform(toString(tenant), %s, %s, '')", currency, list(tenants), list(currencies))
 	}
-	foreign := fmt.Sprintf(" AND toString(money) != transform(toString(tenant), %s, %s, '')", list(tenants), list(currencies))
+	foreign := fmt.Sprintf(" AND settled_in != transform(toString(tenant), %s, %s, '')", list(tenants), list(currencies))
 	// The lines of the first event that lists any are those that count.
 	units := fmt.Sprintf(`SELECT tenant, assumeNotNull(settled) AS at, multiIf(category_l1 = '', 'unknown', has(%s, category_l1), category_l1, 'other') AS category, quantity AS n
 		FROM (%s) AS o
@@ -57,7 +58,7 @@ func orders(s Settings) []Counter {
 		{"ecom_orders_placed_total", []string{"platform"}, placed("place AS platform, "+one, "")},
 		{"ecom_orders_paid_total", []string{"platform"}, paid("place AS platform, " + one)},
 		{"ecom_orders_placed_amount_minor_total", []string{"currency", "platform"}, placed("money AS currency, place AS platform, payable AS n", own("money"))},
-		{"ecom_orders_paid_amount_minor_total", []string{"currency", "platform"}, paid("money AS currency, place AS platform, settled_minor AS n") + own("money")},
+		{"ecom_orders_paid_amount_minor_total", []string{"currency", "platform"}, paid("settled_in AS currency, place AS platform, settled_minor AS n") + own("settled_in")},
 		{"ecom_orders_foreign_currency_total", nil, paid(one) + foreign},
 		{"ecom_units_sold_total", []string{"category_l1"}, "SELECT tenant, at, category AS category_l1, n FROM (" + units + ")"},
 		{"ecom_orders_region_paid_total", []string{"region"}, paid("province AS region, " + one)},
