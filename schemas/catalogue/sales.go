@@ -6,7 +6,7 @@ const (
 	perMoney   = "minor units; currencies are never added: group by currency"
 	paidIn     = "in the currency of the payment; what is refunded in another counts in that, and not against the orders of a day"
 	untested   = "test and internal orders are left out"
-	resent     = "an order first heard of some 3½ hours after it was created or paid is in the view alone: the series cannot tell it from one that is sent again"
+	resent     = "an order first heard of over 2½ hours after it was created or paid is in the view alone: the series cannot tell it from one that is sent again"
 )
 
 // sales: orders and money.
