@@ -18,7 +18,7 @@ func traffic() board {
 				{
 					kind: asSeries, title: "Page views a minute by page", unit: "short", span: 12,
 					description: "TRF-02.",
-					targets:     []target{{legend: "{{page_type}}", promql: "sum by (page_type) (rate(ecom_page_views_total{" + pc + "}[$__rate_interval])) * 60 > 0"}},
+					targets:     []target{{legend: "{{page_type}}", promql: "sum by (page_type) (rate(ecom_page_views_total{" + filter("platform") + "}[$__rate_interval])) * 60 > 0"}},
 				},
 				{
 					kind: asStat, title: "Visitors", unit: "short", span: 6,

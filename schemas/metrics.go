@@ -96,13 +96,13 @@ func NewRegister(v *Vocabulary) *Register {
 	r.OrdersRegionPaid = add(Counter, "ecom_orders_region_paid_total", "orders", "Orders paid by shipping province.", region)
 	r.OrdersCancelled = add(Counter, "ecom_orders_cancelled_total", "orders", "Orders cancelled.", Label{"reason", CancelReasonNames}, Label{"paid", bools})
 	r.OrdersAttributed = add(Counter, "ecom_orders_attributed_total", "orders", "Orders created by how they found their session when first seen.", Label{"status", AttributionNames}, platform)
-	r.OrderStateConflicts = add(Counter, "ecom_order_state_conflicts_total", "events", "Order events whose state or amounts contradict.", Label{"kind", []string{"payable_mismatch", "paid_twice", "lower_rank"}})
+	r.OrderStateConflicts = add(Counter, "ecom_order_state_conflicts_total", "events", "Order events whose state or amounts contradict.", Label{"kind", []string{"payable_mismatch", "paid_twice", "lower_rank", "currency_mismatch"}})
 	r.OrdersForeignCurrency = add(Counter, "ecom_orders_foreign_currency_total", "orders", "Orders paid in another currency than the shop reports in: counted as orders, absent from amounts.")
 	r.UnitsSold = add(Counter, "ecom_units_sold_total", "units", "Units in paid orders.", Label{"category_l1", v.Categories})
 	r.PaymentAttempts = add(Counter, "ecom_payment_attempts_total", "attempts", "Payment attempts and failures.", Label{"payment_method", PaymentMethodNames}, Label{"result", PaymentResultNames})
 	r.Refunds = add(Counter, "ecom_refunds_total", "refunds", "Refunds succeeded.", Label{"reason", RefundReasonNames}, Label{"type", RefundTypeNames})
 	r.RefundAmount = add(Counter, "ecom_refund_amount_minor_total", "minor units", "Amount of refunds succeeded.", currency)
-	r.PageViews = add(Counter, "ecom_page_views_total", "views", "Page views.", pageType, platform, channel)
+	r.PageViews = add(Counter, "ecom_page_views_total", "views", "Page views.", pageType, platform)
 	r.SessionsStarted = add(Counter, "ecom_sessions_started_total", "sessions", "Sessions first seen.", platform, channel)
 	r.SessionsClosed = add(Counter, "ecom_sessions_closed_total", "sessions", "Sessions closed by the watermark.", landing, device)
 	r.SessionsBounced = add(Counter, "ecom_sessions_bounced_total", "sessions", "Closed sessions with one page view and no conversion action.", landing, device)
@@ -130,7 +130,7 @@ func NewRegister(v *Vocabulary) *Register {
 	r.VisitorsActive = add(Gauge, "ecom_visitors_active", "visitors", "Visitors with activity in the last 5 minutes of event time.", platform)
 	r.SessionsActive = add(Gauge, "ecom_sessions_active", "sessions", "Sessions with activity in the last 5 minutes of event time.")
 	r.SessionsOpen = add(Gauge, "ecom_sessions_open", "sessions", "Sessions not yet closed by the watermark.")
-	r.LastPaidOrder = add(Gauge, "ecom_last_paid_order_timestamp_seconds", "seconds", "Event time of the newest paid order; the maximum over lanes counts, not the sum.")
+	r.LastPaidOrder = add(Gauge, "ecom_last_paid_order_timestamp_seconds", "seconds", "When the newest order that was counted as paid was paid; the maximum over lanes counts, not the sum.")
 
 	r.PromoActive = &Metric{
 		Name: "ecom_promo_active", Help: "1 while a configured promotion of the kind runs; every worker says it, the maximum counts.",

@@ -36,9 +36,10 @@ type sale struct {
 	ahead                    int64 // how far the event and its collector are ahead of at, which is the stamp
 	kind                     schemas.Kind
 	version                  uint64
-	payable, paid            int64
+	payable, paid, refund    int64
 	currency                 string
-	orderType                uint8
+	orderType, platform      uint8
+	method                   uint8 // of payment
 	tenant                   uint8
 	test                     bool
 }
@@ -156,7 +157,7 @@ func addSale(b *schemas.Batch, offset int64, x *sale) {
 	for _, s := range []*schemas.Strings{&o.Anonymous, &o.UserID, &o.AttemptID, &o.ErrorCode, &o.RefundID, &o.Extra} {
 		s.AppendString("")
 	}
-	for _, d := range []*schemas.Dict{&o.Platform, &o.Device, &o.Fulfillment, &o.Region, &o.PaymentMethod, &o.PaymentError, &o.CancelReason, &o.RefundType, &o.RefundReason, &o.Late} {
+	for _, d := range []*schemas.Dict{&o.Device, &o.Fulfillment, &o.Region, &o.PaymentError, &o.CancelReason, &o.RefundType, &o.RefundReason, &o.Late} {
 		d.Append(0)
 	}
 	currency := x.currency
@@ -164,12 +165,15 @@ func addSale(b *schemas.Batch, offset int64, x *sale) {
 		currency = "CNY"
 	}
 	o.OrderType.Append(x.orderType)
+	o.Platform.Append(x.platform)
+	o.PaymentMethod.Append(x.method)
 	o.Currency.Append(schemas.CurrencyIndex([]byte(currency)))
-	for _, m := range []*schemas.Fixed[int64]{&o.Goods, &o.Discount, &o.Freight, &o.Tax, &o.Refund, &o.Sent} {
+	for _, m := range []*schemas.Fixed[int64]{&o.Goods, &o.Discount, &o.Freight, &o.Tax, &o.Sent} {
 		m.Append(0)
 	}
 	o.Payable.Append(x.payable)
 	o.Paid.Append(x.paid)
+	o.Refund.Append(x.refund)
 	o.CancelPaid.Append(0)
 	for column, t := range map[*schemas.NullTimes]int64{&o.CreatedAt: x.created, &o.PaidAt: x.paidAt} {
 		if t == x.at {

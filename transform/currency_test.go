@@ -39,3 +39,35 @@ func TestAmountsAreInTheShopsOwnCurrency(t *testing.T) {
 		t.Errorf("-got, +want:\n%s", diff)
 	}
 }
+
+// A payment in another currency than the order's is counted in its own, and the
+// conflict once.
+func TestAmountsOfOneOrderAreNotMixed(t *testing.T) {
+	for _, reverse := range []bool{false, true} {
+		l := newLane(t, testVocabulary(t), DefaultSettings())
+		l.at(noon)
+		events := []sale{
+			{kind: schemas.KindOrderCreated, created: noon, version: 1, payable: 70000, currency: "CNY"},
+			{kind: schemas.KindOrderPaid, paidAt: noon, version: 2, paid: 10000, currency: "USD"},
+		}
+		if reverse {
+			events[0].currency, events[1].currency = "USD", "CNY"
+		}
+		for i, x := range events {
+			x.order, x.visitor, x.at, x.id = "o", "v", noon, stamp(int64(i+1))
+			l.sale(&x)
+		}
+		want := map[*schemas.Metric]int64{l.r.OrdersPlaced: 1, l.r.OrdersPaid: 1, l.r.OrdersPlacedAmount: 70000, l.r.OrdersPaidAmount: 0, l.r.OrdersForeignCurrency: 1, l.r.OrderStateConflicts: 1}
+		if reverse {
+			want[l.r.OrdersPlacedAmount], want[l.r.OrdersPaidAmount], want[l.r.OrdersForeignCurrency] = 0, 10000, 0
+		}
+		l.wantCounts("paid in another currency", want)
+		l.reopen()
+		refund := sale{order: "o", visitor: "v", id: "back", at: noon, kind: schemas.KindRefundSucceeded, version: 3, refund: 100, currency: events[0].currency}
+		l.sale(&refund)
+		l.wantCounts("refunded in the order's", map[*schemas.Metric]int64{l.r.OrderStateConflicts: 1})
+		refund.id, refund.currency = "back 2", events[1].currency
+		l.sale(&refund)
+		l.wantCounts("refunded in the payment's", map[*schemas.Metric]int64{l.r.OrderStateConflicts: 0})
+	}
+}

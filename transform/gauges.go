@@ -69,7 +69,7 @@ func (s *State) ageOf(o *order, watermark int64) (bucket uint8, due int64) {
 
 // unpaid says that the order waits for its payment (FUN-09).
 func (s *State) unpaid(o *order) bool {
-	return o.at() != 0 && o.paidAt == 0 && o.cancelled == 0 && o.flags&(orderTest|orderInternal) == 0 &&
+	return o.at() != 0 && o.paidAt == 0 && o.cancelled == 0 && o.flags&(orderTest|orderInternal|paysLater) == 0 &&
 		o.kind != typePresale && o.linkableKind()
 }
 

@@ -117,15 +117,14 @@ func (s *State) foldOrders(f *fold, orders []linked) {
 	f.orders, f.ordersPaid, f.placed, f.paid, f.firstSubmit, f.firstPay, f.currency, f.links = 0, 0, 0, 0, 0, 0, 0, 0
 	f.raw &^= 1<<schemas.StageOrderSubmit | 1<<schemas.StagePay
 	if len(orders) > 0 {
-		f.currency = s.orders.at(orders[0].order).currency
+		f.currency = s.orders.at(orders[0].order).money()
 		f.firstSubmit = orders[0].at
 		f.raw |= 1 << schemas.StageOrderSubmit
 	}
 	for _, l := range orders {
 		o := s.orders.at(l.order)
-		same := o.currency == f.currency
 		f.orders++
-		if same {
+		if o.money() == f.currency {
 			f.placed += o.payable
 		}
 		paid := int64(0)
@@ -133,7 +132,7 @@ func (s *State) foldOrders(f *fold, orders []linked) {
 			f.ordersPaid++
 			f.raw |= 1 << schemas.StagePay
 			f.firstPay = earliest(f.firstPay, o.paidAt)
-			if same {
+			if o.paidIn == f.currency {
 				f.paid += o.paid
 			}
 			paid = o.paidAt

@@ -1,6 +1,10 @@
 package transform
 
-import "github.com/storepulse/storepulse/schemas"
+import (
+	"encoding/binary"
+
+	"github.com/storepulse/storepulse/schemas"
+)
 
 // Indexes into label values of schemas.Register.
 const (
@@ -10,6 +14,7 @@ const (
 	conflictMismatch  = 0
 	conflictPaidTwice = 1
 	conflictLowerRank = 2
+	conflictCurrency  = 3
 
 	searchUnknown = 0
 	searchFound   = 1
@@ -27,7 +32,7 @@ func (s *State) cut(tenant uint8, bound int) {
 func (s *State) countEvent(e *schemas.Events, i int) {
 	d, r := s.deltas, s.register
 	tenant, kind := int(e.Tenant.Index[i]), schemas.Kind(e.Kind[i])
-	platform, channel := int(e.Platform.Index[i]), int(e.Channel.Index[i])
+	platform := int(e.Platform.Index[i])
 	d.Add(tenant, r.EventsIngested, 1, int(schemas.Clickstream), int(kind), platform)
 	d.Add(tenant, r.EventsConsent, 1, int(e.Consent.Index[i]))
 	if e.IsBot[i] != 0 {
@@ -38,7 +43,7 @@ func (s *State) countEvent(e *schemas.Events, i int) {
 	}
 	switch kind {
 	case schemas.KindPageView:
-		d.Add(tenant, r.PageViews, 1, int(e.PageType.Index[i]), platform, channel)
+		d.Add(tenant, r.PageViews, 1, int(e.PageType.Index[i]), platform)
 		s.today.visit(tenant, e.Day[i], uint8(platform), e.Visitor[i])
 	case schemas.KindSearch:
 		result := searchUnknown
@@ -57,7 +62,16 @@ func (s *State) countOrderEvent(o *schemas.Orders, i int) {
 	d, r := s.deltas, s.register
 	tenant, kind := int(o.Tenant.Index[i]), schemas.Kind(o.Kind[i])
 	d.Add(tenant, r.EventsIngested, 1, int(schemas.OrdersTopic), int(kind), int(o.Platform.Index[i]))
-	if o.IsTest[i]|o.IsInternal[i] != 0 {
+	switch kind {
+	case schemas.KindPaymentAttempted, schemas.KindPaymentFailed, schemas.KindRefundSucceeded:
+	default:
+		return
+	}
+	var known *order // nil: not in state
+	if at, ok := s.orderIndex[o.Order[i]]; ok {
+		known = s.orders.at(at)
+	}
+	if o.IsTest[i]|o.IsInternal[i] != 0 || known != nil && known.flags&(orderTest|orderInternal) != 0 {
 		return
 	}
 	switch kind {
@@ -74,9 +88,9 @@ func (s *State) countOrderEvent(o *schemas.Orders, i int) {
 		if c, ok := s.reporting(tenant, o.Currency.Index[i]); ok {
 			d.Add(tenant, r.RefundAmount, o.Refund[i], c)
 		}
-	case schemas.KindOrderPaid:
-		s.today.buy(tenant, o.Day[i], o.Platform.Index[i], o.Visitor[i])
-		s.lastPaid[tenant] = max(s.lastPaid[tenant], o.Time[i])
+		if known != nil && known.paidIn != 0 && known.paidIn != o.Currency.Index[i] {
+			s.conflict(known, conflictCurrency)
+		}
 	}
 }
 
@@ -86,7 +100,7 @@ func (s *State) lateness(t, run int64) int64 {
 }
 
 func (s *State) countCancelled(o *order, b *schemas.Orders, i int) {
-	if b.IsTest[i]|b.IsInternal[i] != 0 {
+	if b.IsTest[i]|b.IsInternal[i] != 0 || o.flags&(orderTest|orderInternal) != 0 {
 		return
 	}
 	s.deltas.Add(int(o.tenant), s.register.OrdersCancelled, 1, int(b.CancelReason.Index[i]), int(b.CancelPaid[i]|bit(o.paidAt != 0)))
@@ -123,11 +137,10 @@ func (s *State) countOrders() {
 			continue
 		}
 		tenant, platform, channel := int(o.tenant), int(o.platform), s.linkedChannel(o)
-		currency, known := s.reporting(tenant, o.currency)
 		if o.flags&countedPlaced == 0 {
 			o.flags |= countedPlaced
 			d.Add(tenant, r.OrdersPlaced, 1, platform, channel)
-			if known {
+			if currency, known := s.reporting(tenant, o.money()); known {
 				d.Add(tenant, r.OrdersPlacedAmount, o.payable, currency, platform, channel)
 			}
 			if o.linkable() {
@@ -136,9 +149,11 @@ func (s *State) countOrders() {
 		}
 		if o.paidAt != 0 && o.flags&countedPaid == 0 {
 			o.flags |= countedPaid
+			s.today.buy(tenant, s.days[tenant].date(o.paidAt), o.platform, o.buyer())
+			s.lastPaid[tenant] = max(s.lastPaid[tenant], o.paidAt)
 			d.Add(tenant, r.OrdersPaid, 1, platform, channel)
 			d.Add(tenant, r.OrdersRegionPaid, 1, int(o.region))
-			if known {
+			if currency, known := s.reporting(tenant, o.paidIn); known {
 				d.Add(tenant, r.OrdersPaidAmount, o.paid, currency, platform, channel)
 			} else {
 				d.Add(tenant, r.OrdersForeignCurrency, 1)
@@ -151,6 +166,17 @@ func (s *State) countOrders() {
 		}
 	}
 	s.pending = s.pending[:0]
+}
+
+// buyer is the order's visitor. An order of nobody known has a buyer of its own.
+func (o *order) buyer() schemas.ID {
+	if o.ident != 0 {
+		return o.visitor
+	}
+	var id schemas.ID
+	binary.BigEndian.PutUint64(id[:8], o.hash)
+	binary.BigEndian.PutUint64(id[8:], o.hash)
+	return id
 }
 
 // linkedChannel is the channel of the order's session, unknown without one.

@@ -30,7 +30,9 @@ type order struct {
 	rank                        uint16
 	ident                       uint8 // how visitor is known: 0 not, identAnonymous, identUser
 	how                         uint8 // index into schemas.AttributionNames
-	platform, currency, kind    uint8
+	platform, kind              uint8
+	currency                    uint8 // of payable, 0 = not known
+	paidIn                      uint8 // currency of paid, 0 = not known
 	region, tenant              uint8
 	age                         uint8 // 1 + age bucket under which it counts as unpaid, 0 = none
 	flags                       orderFlags
@@ -56,6 +58,8 @@ const (
 	orderUnits
 	orderLate  // first heard of beyond the horizon: it may have been here before, so it takes no link
 	orderHeard // by an event of its own, not only by clicks that name it
+	orderAgain // its time became known when it may have been here before and left: what it says of that time is counted
+	paysLater  // on delivery or on credit
 )
 
 const (
@@ -95,6 +99,18 @@ const (
 	typeExchange     = 5
 	typeImported     = 7
 )
+
+// Payment methods that do not pay at once, indexes into schemas.PaymentMethodNames.
+const (
+	methodCredit = 6
+	methodCOD    = 7
+)
+
+// mixed says that the order was paid in another currency than it is in.
+func (o *order) mixed() bool { return o.currency != 0 && o.paidIn != 0 && o.currency != o.paidIn }
+
+// money is the order's currency: that of its amounts, else of its payment.
+func (o *order) money() uint8 { return cmp.Or(o.currency, o.paidIn) }
 
 // paidInTime says that the payment counts for the session.
 func (o *order) paidInTime(window int64) bool {
@@ -145,9 +161,10 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	} else if kind == schemas.KindOrderCreated {
 		o.created = earliest(o.created, t)
 	}
+	c, mixed := b.Currency.Index[row], o.mixed()
 	if p := b.Payable[row]; p > 0 || kind == schemas.KindOrderCreated {
-		if version > o.payableVersion || version == o.payableVersion && p > o.payable {
-			o.payableVersion, o.payable = version, p
+		if version > o.payableVersion || version == o.payableVersion && cmp.Or(cmp.Compare(p, o.payable), cmp.Compare(c, o.currency)) > 0 {
+			o.payableVersion, o.payable, o.currency = version, p, c
 		}
 	}
 	switch kind {
@@ -160,8 +177,8 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 			s.conflict(o, conflictPaidTwice)
 		}
 		o.paidAt = earliest(o.paidAt, at)
-		if p := b.Paid[row]; version > o.paidVersion || version == o.paidVersion && p > o.paid {
-			o.paidVersion, o.paid = version, p
+		if p := b.Paid[row]; version > o.paidVersion || version == o.paidVersion && cmp.Or(cmp.Compare(p, o.paid), cmp.Compare(c, o.paidIn)) > 0 {
+			o.paidVersion, o.paid, o.paidIn = version, p, c
 		}
 	case schemas.KindOrderCancelled:
 		o.cancelled = earliest(o.cancelled, t)
@@ -173,6 +190,9 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	if b.PayableMismatch[row] != 0 {
 		s.conflict(o, conflictMismatch)
 	}
+	if !mixed && o.mixed() {
+		s.conflict(o, conflictCurrency)
+	}
 	if rank := b.Rank[row]; rank > 0 {
 		if rank < o.rank && version > o.rankVersion {
 			s.conflict(o, conflictLowerRank)
@@ -182,7 +202,6 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 		}
 	}
 	o.platform = max(o.platform, b.Platform.Index[row])
-	o.currency = max(o.currency, b.Currency.Index[row])
 	o.region = max(o.region, b.Region.Index[row])
 	o.kind = max(o.kind, b.OrderType.Index[row])
 	if b.IsTest[row] != 0 {
@@ -191,9 +210,13 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 	if b.IsInternal[row] != 0 {
 		o.flags |= orderInternal
 	}
+	if m := b.PaymentMethod.Index[row]; m == methodCOD || m == methodCredit {
+		o.flags |= paysLater
+	}
 	if !known && (t+s.retain < s.watermark || o.at() != 0 && o.at()+s.retain < s.watermark) {
 		o.flags |= orderLate
 	}
+	s.doubt(o, wasAt == 0)
 	ident := b.HasAnon[row]
 	moved := wasAt != o.at() || wasApart != o.apart() || o.outranked(ident, b.Visitor[row])
 	if s.mayBelongToPast(o, kind, moved) {
@@ -208,6 +231,17 @@ func (s *State) mergeOrder(b *schemas.Orders, row int) {
 		s.pending = append(s.pending, i)
 	}
 	s.touchOrder(i, schemas.OrdersTopic, b.Offset[row])
+}
+
+// doubt keeps an order whose state is sent again from counting again. The state
+// cannot tell it from one that comes late for the first time; the tables can.
+func (s *State) doubt(o *order, first bool) {
+	if first && o.at() != 0 && o.at()+s.retain < s.watermark {
+		o.flags |= orderAgain | countedPlaced
+	}
+	if o.flags&orderAgain != 0 && o.paidAt != 0 && o.paidAt+s.retain < s.watermark {
+		o.flags |= countedPaid
+	}
 }
 
 func earliest(known, t int64) int64 {

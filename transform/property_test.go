@@ -128,6 +128,9 @@ func (w *world) addOrder(r *rand.Rand, k, owner int) {
 	if r.IntN(3) > 0 {
 		x := base
 		x.payable, x.paid = 0, base.payable
+		if r.IntN(6) == 0 {
+			x.currency = "JPY"
+		}
 		x.at = created + []int64{window, window + 1, r.Int64N(window), r.Int64N(hour)}[r.IntN(4)]
 		x.paidAt, paidAt = x.at, x.at
 		if stated && r.IntN(2) == 0 {

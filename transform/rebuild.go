@@ -299,6 +299,7 @@ func (e *PastOrder) appendTo(o *schemas.Orders) {
 	o.IsTest.Append(bit(e.IsTest))
 	o.IsInternal.Append(bit(e.IsInternal))
 	o.PayableMismatch.Append(0)
+	o.PaymentMethod.Append(0) // sessions do not depend on it
 	o.CancelReason.Append(0)
 	o.CancelPaid.Append(0)
 }

@@ -261,7 +261,7 @@ func (f *fold) read(r *reader) {
 
 func (s *State) readOrders(r *reader, tenants []knownTenant) {
 	last := uint64(0)
-	for n := range r.count(60) {
+	for n := range r.count(61) {
 		hash := r.fixed()
 		if n > 0 && hash <= last {
 			r.fail(errOrder)
@@ -281,7 +281,7 @@ func (s *State) readOrder(r *reader, i uint32, tenants []knownTenant) bool {
 	o.created, o.paidAt, o.cancelled, o.seen = r.time(), r.time(), r.time(), r.time()
 	o.payable, o.paid = r.int(), r.int()
 	o.payableVersion, o.paidVersion, o.rankVersion = r.uint(), r.uint(), r.uint()
-	o.rank, o.flags = uint16(r.upTo(1<<16-1)), orderFlags(r.upTo(uint64(orderHeard)<<1-1))
+	o.rank, o.flags = uint16(r.upTo(1<<16-1)), orderFlags(r.upTo(uint64(paysLater)<<1-1))
 	other := uint8(len(s.vocabulary.Categories) - 1)
 	for k := range o.units.n {
 		o.units.n[k] = uint32(r.upTo(1<<32 - 1))
@@ -289,7 +289,8 @@ func (s *State) readOrder(r *reader, i uint32, tenants []knownTenant) bool {
 	}
 	tenant := r.below(len(tenants))
 	o.ident, o.how = r.below(3), r.below(len(schemas.AttributionNames))
-	o.platform, o.currency = r.below(int(schemas.NumPlatforms)), r.below(len(schemas.CurrencyNames()))
+	o.platform = r.below(int(schemas.NumPlatforms))
+	o.currency, o.paidIn = r.below(len(schemas.CurrencyNames())), r.below(len(schemas.CurrencyNames()))
 	o.kind, o.region = r.below(len(schemas.OrderTypeNames)), r.below(schemas.RegionOther+1)
 	refs := r.below(8)
 	o.visitor = r.id()

@@ -222,6 +222,7 @@ func (s *State) absorb(v *visitor) {
 			end := max(f.end, t)
 			f.add(e, t)
 			f.end = end
+			s.countBotEvent(v, e)
 		}
 		if n < len(evs) {
 			s.shrink(v, n)

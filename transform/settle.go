@@ -55,15 +55,24 @@ func (s *State) settle(vi uint32, watermark int64, force bool) {
 
 const settling = 1<<32 - 1
 
-// freezeLong marks sessions beyond the bound; evict takes their events.
+// freezeLong marks sessions beyond the bound; evict takes their events. All of
+// them are a bot's, those that told it themselves are counted.
 func (s *State) freezeLong(v *visitor) {
 	for k := range s.folds {
 		f := &s.folds[k]
 		if f.events > maxSessionEvents && !f.approximate {
 			f.approximate, f.bot = true, true
 			s.cut(v.tenant, cutSessionEvents)
-			s.deltas.Add(int(v.tenant), s.register.EventsBot, 1, botEventCount)
+			for _, e := range s.events(v)[f.from:f.to] {
+				s.countBotEvent(v, e)
+			}
 		}
+	}
+}
+
+func (s *State) countBotEvent(v *visitor, e event) {
+	if e.meta&flagBot == 0 {
+		s.deltas.Add(int(v.tenant), s.register.EventsBot, 1, botEventCount)
 	}
 }
 

@@ -253,7 +253,7 @@ func (s *State) writeOrders(w *writer) {
 			w.uint(uint64(n))
 			w.bytes(o.units.category[k])
 		}
-		w.bytes(o.tenant, o.ident, o.how, o.platform, o.currency, o.kind, o.region,
+		w.bytes(o.tenant, o.ident, o.how, o.platform, o.currency, o.paidIn, o.kind, o.region,
 			bit(o.visitorRef != 0)|bit(o.hintRef != 0)<<1|bit(o.link != 0)<<2)
 		w.id(o.visitor)
 		if o.hintRef != 0 {

@@ -26,7 +26,7 @@ func report(ctx context.Context, w io.Writer, st *stack, before [schemas.NumTopi
 	err = errors.Join(
 		client.Ask(ctx, w, `SELECT max_stage, count() AS sessions, sum(orders) AS orders, sum(orders_paid) AS paid, countIf(is_closed) AS closed
 			FROM fact_sessions FINAL WHERE NOT is_bot AND NOT is_test AND NOT is_internal GROUP BY max_stage ORDER BY sessions DESC`, "PrettyCompactMonoBlock"),
-		client.Ask(ctx, w, `SELECT currency, count() AS orders, countIf(paid_at IS NOT NULL) AS paid, sum(paid_minor) AS gmv_paid_minor, sum(refunded_minor) AS refunded_minor
+		client.Ask(ctx, w, `SELECT paid_currency AS currency, count() AS orders, countIf(paid_at IS NOT NULL) AS paid, sum(paid_minor) AS gmv_paid_minor, sum(refunded_minor) AS refunded_minor
 			FROM orders GROUP BY currency ORDER BY orders DESC`, "PrettyCompactMonoBlock"))
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func events(s Settings) []Counter {
 	topic := fmt.Sprintf("if(kafka_topic = '%s', '%s', '%s') AS topic", s.Vocabulary.Topics[schemas.OrdersTopic], schemas.TopicNames[schemas.OrdersTopic], schemas.TopicNames[schemas.Clickstream])
 	return []Counter{
 		{"ecom_events_ingested_total", []string{"topic", "type", "platform"}, accepted("clickstream", "fact_events") + " UNION ALL " + accepted("orders", "fact_order_events")},
-		{"ecom_page_views_total", []string{"page_type", "platform", "channel"}, all("page_type, platform, channel, 1 AS n", customers+" AND event_type = 'page_view'")},
+		{"ecom_page_views_total", []string{"page_type", "platform"}, all("page_type, platform, 1 AS n", customers+" AND event_type = 'page_view'")},
 		{"ecom_searches_total", []string{"result"}, all("multiIf(NOT has_result_count, 'unknown', result_count = 0, 'zero', 'found') AS result, 1 AS n", customers+" AND event_type = 'search'")},
 		{"ecom_events_consent_total", []string{"state"}, all("consent AS state, 1 AS n", "")},
 		{"ecom_events_bot_total", []string{"rule"}, all("'user_agent' AS rule, 1 AS n", " AND is_bot")},

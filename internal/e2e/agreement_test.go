@@ -88,7 +88,7 @@ func agree(t *testing.T, addr string, session time.Duration) bool {
 
 // rarities are what the generator does not send, at the end of an hour: two
 // sessions that a third click makes one, a tombstone, an order in a currency
-// that nobody reports in.
+// that nobody reports in, and its state again after it has left.
 func rarities(start time.Time, hour int) (events []gen.Event) {
 	end := start.Add(time.Duration(hour) * time.Hour)
 	add := func(topic schemas.Topic, value string) {
@@ -113,6 +113,8 @@ func rarities(start time.Time, hour int) (events []gen.Event) {
 		made := end.Add(-9 * time.Minute).Format(time.RFC3339)
 		order("rare-o1", 1, fmt.Sprintf(`"type":"order.created","created_at":%q,"payable_amount":"10.00","items":[{"item_id":"s1","price":"10.00"}]`, made))
 		order("rare-o2", 2, fmt.Sprintf(`"type":"order.paid","paid_at":%q,"paid_amount":"10.00","payment_method":"alipay"`, end.Add(-8*time.Minute).Format(time.RFC3339)))
+	case 6:
+		order("rare-o3", 2, fmt.Sprintf(`"type":"order.paid","paid_at":%q,"paid_amount":"10.00","payment_method":"alipay"`, start.Add(3*time.Hour-8*time.Minute).Format(time.RFC3339)))
 	}
 	return events
 }

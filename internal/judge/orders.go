@@ -11,8 +11,9 @@ import (
 
 // order is what the view orders must say of an order.
 type order struct {
-	Status, Created, PaidOn, Currency string // days as 2006-01-02, empty = never
-	Payable, Paid, Refunded           int64  // minor units
+	Status, Created, PaidOn string // days as 2006-01-02, empty = never
+	Currency, PaidIn        string // of Payable; of Paid and Refunded
+	Payable, Paid, Refunded int64  // minor units
 }
 
 // orderKey names an order of a shop.
@@ -45,7 +46,7 @@ func orderOf(steps []orderStep) order {
 	var o order
 	var amounts, payment *orderStep
 	paid, rank := false, uint16(0)
-	refunds := map[string]int64{}
+	refunds := map[[2]string]int64{} // by currency and id
 	for i := range steps {
 		s := &steps[i]
 		rank = max(rank, s.Rank)
@@ -62,7 +63,8 @@ func orderOf(steps []orderStep) order {
 				payment = s
 			}
 		case schemas.KindRefundSucceeded:
-			refunds[s.Refund] = max(refunds[s.Refund], s.Refunded)
+			key := [2]string{s.Currency, s.Refund}
+			refunds[key] = max(refunds[key], s.Refunded)
 		}
 	}
 	switch {
@@ -81,20 +83,27 @@ func orderOf(steps []orderStep) order {
 		o.Created = o.PaidOn
 	}
 	if payment != nil {
-		o.Paid, o.Currency = payment.Paid, payment.Currency
+		o.Paid, o.PaidIn = payment.Paid, payment.Currency
 	}
 	if amounts != nil {
-		o.Payable = amounts.Payable
-		if amounts.Currency != "" {
-			o.Currency = amounts.Currency
+		o.Payable, o.Currency = amounts.Payable, amounts.Currency
+	}
+	o.PaidIn = cmp.Or(o.PaidIn, o.Currency)
+	if o.PaidIn == "" {
+		for key := range refunds { // nothing else is known of the order: the first by name
+			o.PaidIn = earlier(o.PaidIn, key[0])
 		}
 	}
-	for _, amount := range refunds {
-		o.Refunded += amount
+	o.Currency = cmp.Or(o.Currency, o.PaidIn)
+	for key, amount := range refunds {
+		if key[0] == o.PaidIn {
+			o.Refunded += amount
+		}
 	}
 	return o
 }
 
+// earlier is the first of the two that is given.
 func earlier(known, day string) string {
 	if known == "" || day < known {
 		return day
@@ -128,18 +137,18 @@ func (j *judgement) judgeOrders(ctx context.Context, _ Records) error {
 			add(total{"placed", key.Tenant, o.Currency, o.Created}, o.Payable)
 		}
 		if o.PaidOn != "" {
-			add(total{"paid", key.Tenant, o.Currency, o.PaidOn}, o.Paid)
+			add(total{"paid", key.Tenant, o.PaidIn, o.PaidOn}, o.Paid)
 		}
 		if o.Refunded > 0 {
-			add(total{"refunded", key.Tenant, o.Currency, ""}, o.Refunded)
+			add(total{"refunded", key.Tenant, o.PaidIn, ""}, o.Refunded)
 		}
 	}
 	j.report.Orders = len(want)
-	err := j.each(ctx, "orders", `SELECT tenant, order_id, status, ifNull(toString(created_date), ''), ifNull(toString(paid_date), ''), currency, payable_minor, paid_minor, refunded_minor
+	err := j.each(ctx, "orders", `SELECT tenant, order_id, status, ifNull(toString(created_date), ''), ifNull(toString(paid_date), ''), currency, paid_currency, payable_minor, paid_minor, refunded_minor
 		FROM orders`, func(rows driver.Rows) error {
 		var key orderKey
 		var got order
-		if err := rows.Scan(&key.Tenant, &key.Order, &got.Status, &got.Created, &got.PaidOn, &got.Currency, &got.Payable, &got.Paid, &got.Refunded); err != nil {
+		if err := rows.Scan(&key.Tenant, &key.Order, &got.Status, &got.Created, &got.PaidOn, &got.Currency, &got.PaidIn, &got.Payable, &got.Paid, &got.Refunded); err != nil {
 			return err
 		}
 		if o, ok := want[key]; !ok {
@@ -163,9 +172,9 @@ func (j *judgement) judgeTotals(ctx context.Context, want map[total]sum) error {
 	err := j.each(ctx, "totals of orders", `
 		SELECT 'placed', tenant, currency, toString(created_date), count(), sum(payable_minor) FROM orders WHERE created_date IS NOT NULL GROUP BY tenant, currency, created_date
 		UNION ALL
-		SELECT 'paid', tenant, currency, toString(paid_date), count(), sum(paid_minor) FROM orders WHERE paid_date IS NOT NULL GROUP BY tenant, currency, paid_date
+		SELECT 'paid', tenant, paid_currency, toString(paid_date), count(), sum(paid_minor) FROM orders WHERE paid_date IS NOT NULL GROUP BY tenant, paid_currency, paid_date
 		UNION ALL
-		SELECT 'refunded', tenant, currency, '', count(), sum(refunded_minor) FROM orders WHERE refunded_minor > 0 GROUP BY tenant, currency`, func(rows driver.Rows) error {
+		SELECT 'refunded', tenant, paid_currency, '', count(), sum(refunded_minor) FROM orders WHERE refunded_minor > 0 GROUP BY tenant, paid_currency`, func(rows driver.Rows) error {
 		var t total
 		var got sum
 		var day *string

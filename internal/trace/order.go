@@ -24,6 +24,7 @@ type Order struct {
 	Cancelled *time.Time `json:"cancelled_at"`
 	Currency  string     `json:"currency"`
 	Payable   int64      `json:"payable_minor"`
+	PaidIn    string     `json:"paid_currency"`
 	PaidMinor int64      `json:"paid_minor"`
 	Back      int64      `json:"refunded_minor"`
 	Visitor   uuid.UUID  `json:"visitor_id"`
@@ -86,9 +87,9 @@ func (t *Tracer) Orders(ctx context.Context, id, tenant string) (*Report, error)
 	}
 	o.Events = slices.DeleteFunc(o.Events, func(f Fact) bool { return f.Tenant != o.Tenant })
 	args = ch.Parameters{"id": clickhouse.Text(id), "tenant": clickhouse.Text(o.Tenant)}
-	err = t.each(ctx, "the order", `SELECT status, refund_state, order_version, created_at, paid_at, cancelled_at, currency, payable_minor, paid_minor, refunded_minor, visitor_id
+	err = t.each(ctx, "the order", `SELECT status, refund_state, order_version, created_at, paid_at, cancelled_at, currency, payable_minor, paid_currency, paid_minor, refunded_minor, visitor_id
 		FROM orders WHERE tenant = {tenant:String} AND order_id = {id:String}`, args, func(r driver.Rows) error {
-		return r.Scan(&o.Status, &o.Refunded, &o.Version, &o.Created, &o.Paid, &o.Cancelled, &o.Currency, &o.Payable, &o.PaidMinor, &o.Back, &o.Visitor)
+		return r.Scan(&o.Status, &o.Refunded, &o.Version, &o.Created, &o.Paid, &o.Cancelled, &o.Currency, &o.Payable, &o.PaidIn, &o.PaidMinor, &o.Back, &o.Visitor)
 	})
 	if err != nil {
 		return nil, err

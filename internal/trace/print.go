@@ -168,7 +168,7 @@ func (p *printer) order(o *Order) {
 	p.row("order", "%s, tenant %s", o.ID, o.Tenant)
 	p.row("state", "%s, refunds %s, version %d", o.Status, o.Refunded, o.Version)
 	p.row("times", "created %s, paid %s, cancelled %s", maybe(o.Created), maybe(o.Paid), maybe(o.Cancelled))
-	p.row("amounts", "payable %d, paid %d, refunded %d minor units %s", o.Payable, o.PaidMinor, o.Back, o.Currency)
+	p.row("amounts", "payable %d minor units %s, paid %d, refunded %d minor units %s", o.Payable, o.Currency, o.PaidMinor, o.Back, o.PaidIn)
 	p.row("visitor", "%s", o.Visitor)
 	if o.Session == nil {
 		p.row("session", "linked to none")

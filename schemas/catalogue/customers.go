@@ -38,7 +38,7 @@ FROM (
 			Formula: "buyers whose first order ever is older than the time range, of its buyers",
 			Edges:   []string{validOrders, distinct, "as far back as orders are kept"},
 			View: `SELECT tenant, toStartOfHour(at, 'UTC') AS time, day AS business_date, platform, currency, uniqExactState(buyer) AS buyers, uniqExactStateIf(buyer, at = first) AS new_buyers, count() AS orders, sum(minor) AS amount_minor, sumIf(minor, at = first) AS new_minor FROM (
-    SELECT o.tenant AS tenant, assumeNotNull(o.paid_at) AS at, assumeNotNull(o.paid_date) AS day, o.platform AS platform, o.currency AS currency, o.paid_minor AS minor, {buyer} AS buyer,
+    SELECT o.tenant AS tenant, assumeNotNull(o.paid_at) AS at, assumeNotNull(o.paid_date) AS day, o.platform AS platform, o.paid_currency AS currency, o.paid_minor AS minor, {buyer} AS buyer,
         min(assumeNotNull(o.paid_at)) OVER (PARTITION BY o.tenant, {buyer}) AS first
     FROM orders AS o WHERE {valid}
 ) GROUP BY ALL`,
@@ -66,7 +66,7 @@ FROM (
 			Edges:   []string{validOrders, perMoney, "as of today", "ties at the cut are in", "ranked by the mean of an order, so one large order ranks high"},
 			View: `SELECT tenant, toStartOfHour(now(), 'UTC') AS time, day AS business_date, currency, place <= 0.2 AS is_top, count() AS buyers, sum(orders) AS orders, sum(minor) AS amount_minor FROM (
     SELECT tenant, day, currency, buyer, orders, minor, percent_rank() OVER (PARTITION BY tenant, currency ORDER BY minor / orders DESC) AS place FROM (
-        SELECT o.tenant AS tenant, {today} AS day, o.currency AS currency, {buyer} AS buyer, count() AS orders, sum(o.paid_minor) AS minor
+        SELECT o.tenant AS tenant, {today} AS day, o.paid_currency AS currency, {buyer} AS buyer, count() AS orders, sum(o.paid_minor) AS minor
         FROM orders AS o WHERE {valid} AND o.paid_date > {today} - 365 GROUP BY tenant, day, currency, buyer
     )
 ) GROUP BY ALL`,
@@ -74,7 +74,7 @@ FROM (
 		},
 		{
 			ID: "SVC-01", Name: "refund_rate", Title: "Refund rate, by occurrence", Unit: "ratio", Dimensions: []string{"platform", "device_class", "region", "order_type", "currency"}, Of: "net_sales",
-			Formula: "amount refunded by amount paid in the same time", Edges: []string{perMoney, untested, occurrence, "may exceed 1 after a promotion"},
+			Formula: "amount refunded by amount paid in the same time", Edges: []string{perMoney, paidIn, untested, occurrence, "may exceed 1 after a promotion", "the view has refund_reason and refund_type beside refunded_minor, none on rows of payments: a reason has an amount and no rate", "a refund may come weeks after its order has left the state: then the series have those of test orders whose refund does not say so"},
 			Series: []string{"ecom_refund_amount_minor_total", "ecom_refunds_total", "ecom_orders_paid_amount_minor_total"},
 			Now:    "sum by (tenant, currency) (increase(ecom_refund_amount_minor_total[1h])) / (sum by (tenant, currency) (increase(ecom_orders_paid_amount_minor_total[1h])) > 0)",
 			Value:  "sum(refunded_minor) / nullIf(sum(paid_minor), 0)", Dashboards: []string{"D01"},
@@ -82,7 +82,7 @@ FROM (
 		{
 			ID: "SVC-01", Name: "refund_rate_cohort", Title: "Refund rate, by cohort", Unit: "ratio", Dimensions: []string{"platform", "device_class", "region", "order_type", "currency"}, Of: "net_sales",
 			Formula: "amount ever refunded of the orders paid, by their amount",
-			Edges:   []string{perMoney, untested, cohort, "only orders paid 30 days ago or earlier: young days have no value, not a low one"},
+			Edges:   []string{perMoney, paidIn, untested, cohort, "only orders paid 30 days ago or earlier: young days have no value, not a low one"},
 			Value:   "sum(mature_refunded_minor) / nullIf(sum(mature_paid_minor), 0)", Dashboards: []string{"D01"},
 		},
 		{

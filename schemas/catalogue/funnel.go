@@ -15,6 +15,8 @@ func steps() string {
 	return strings.Join(all, "|")
 }
 
+const payLater = "orders of which an event names cash on delivery or credit are left out: say payment_method on order.created"
+
 // funnel: from the visit to the payment.
 func funnel() []*Metric {
 	dims := []string{"stage", "platform", "device_class", "channel", "region"}
@@ -22,7 +24,7 @@ func funnel() []*Metric {
 		{
 			ID: "FUN-01", Name: "visitor_pay_cvr", Title: "Visitor-to-buyer conversion", Unit: "ratio", Dimensions: []string{"platform", "device_class"},
 			Formula: "distinct paying buyers by distinct visitors of the same days",
-			Edges:   []string{people, distinct, viewDay, "a ratio of a period: who visited yesterday and pays today counts today", "no value where nobody came"},
+			Edges:   []string{clients, distinct, viewDay, "a ratio of a period: who visited yesterday and pays today counts today", "no value where nobody came"},
 			Series:  []string{"ecom_visitors_today", "ecom_buyers_today"}, Now: "sum by (tenant) (ecom_buyers_today) / (sum by (tenant) (ecom_visitors_today) > 0)",
 			View: `SELECT tenant, time, business_date, platform, device_class, uniqExactState(v) AS visitors, uniqExactState(b) AS buyers FROM (
     SELECT s.tenant AS tenant, toStartOfHour(s.event_time, 'UTC') AS time, s.business_date AS business_date, s.platform AS platform, s.device_class AS device_class, toNullable(s.visitor_id) AS v, CAST(NULL, 'Nullable(String)') AS b
@@ -94,35 +96,35 @@ FROM (
 		{
 			ID: "FUN-07", Name: "order_pay_rate", Title: "Orders that get paid", Unit: "ratio", Dimensions: []string{"platform", "device_class", "region", "order_type", "currency"},
 			Formula: "orders paid within the pay window, of the orders created",
-			Edges:   []string{untested, "only orders whose pay window has passed: young days have no value, not a low one", "paid_1h and paid_24h are those paid sooner"},
+			Edges:   []string{untested, "only orders whose pay window has passed: young days have no value, not a low one", "paid_1h and paid_24h are those paid sooner", payLater, "the series have them, and those of any age: payments and orders of the same minutes"},
 			Series:  []string{"ecom_orders_placed_total", "ecom_orders_paid_total"},
 			Now:     "sum by (tenant) (increase(ecom_orders_paid_total[1h])) / (sum by (tenant) (increase(ecom_orders_placed_total[1h])) > 0)",
 			View: `SELECT o.tenant AS tenant, toStartOfHour(assumeNotNull(o.created_at), 'UTC') AS time, assumeNotNull(o.created_date) AS business_date,
     o.platform AS platform, o.device_class AS device_class, o.ship_region AS region, o.order_type AS order_type, o.currency AS currency,
     count() AS orders, countIf(o.paid_at <= o.created_at + {pay_window}) AS paid, countIf(o.paid_at <= o.created_at + toIntervalHour(1)) AS paid_1h, countIf(o.paid_at <= o.created_at + toIntervalHour(24)) AS paid_24h
-FROM orders AS o WHERE o.created_at + {pay_window} <= now64(3) AND {orders} GROUP BY ALL`,
+FROM orders AS o WHERE o.created_at + {pay_window} <= now64(3) AND NOT o.pays_later AND {orders} GROUP BY ALL`,
 			Value: "sum(paid) / nullIf(sum(orders), 0)", Dashboards: []string{"D04"}, Alerts: []string{"A-CVR-02"},
 		},
 		{
 			ID: "FUN-08", Name: "payment_failure_rate", Title: "Payments that fail", Unit: "ratio", Dimensions: []string{"payment_method", "platform"},
-			Formula: "technical failures of payments, of the attempts", Edges: []string{untested, "who gives up is no failure: user_cancels", "by the time of attempt and of failure", "hard, soft, risk_blocks, timeouts and other_failures add up to the failures: an attempt has no error type"},
+			Formula: "technical failures of payments, of the attempts", Edges: []string{untested, "an order is a test if any of its events says so: the series know it from that event on", "who gives up is no failure: user_cancels", "by the time of attempt and of failure", "hard, soft, risk_blocks, timeouts and other_failures add up to the failures: an attempt has no error type"},
 			Series: []string{"ecom_payment_attempts_total"},
 			Now:    `sum by (tenant, payment_method) (increase(ecom_payment_attempts_total{result!~"attempted|user_cancel"}[5m])) / (sum by (tenant, payment_method) (increase(ecom_payment_attempts_total{result="attempted"}[5m])) > 0)`,
 			View: `SELECT o.tenant AS tenant, toStartOfHour(o.event_time, 'UTC') AS time, o.business_date AS business_date, o.payment_method AS payment_method, o.platform AS platform,
     countIf(o.event_type = 'payment.attempted') AS attempts, countIf(o.event_type = 'payment.failed' AND o.payment_error != 'user_cancel') AS failures, countIf(o.event_type = 'payment.failed' AND o.payment_error = 'user_cancel') AS user_cancels,
     countIf(o.event_type = 'payment.failed' AND o.payment_error = 'hard') AS hard, countIf(o.event_type = 'payment.failed' AND o.payment_error = 'soft') AS soft, countIf(o.event_type = 'payment.failed' AND o.payment_error = 'risk_block') AS risk_blocks,
     countIf(o.event_type = 'payment.failed' AND o.payment_error = 'timeout') AS timeouts, countIf(o.event_type = 'payment.failed' AND o.payment_error NOT IN ('hard', 'soft', 'risk_block', 'timeout', 'user_cancel')) AS other_failures
-FROM fact_order_events AS o WHERE o.event_type IN ('payment.attempted', 'payment.failed') AND {orders} GROUP BY ALL`,
+FROM fact_order_events AS o WHERE o.event_type IN ('payment.attempted', 'payment.failed') AND (o.tenant, o.order_hash) NOT IN (SELECT tenant, order_hash FROM fact_orders WHERE is_test OR is_internal) GROUP BY ALL`,
 			Value: "sum(failures) / nullIf(sum(attempts), 0)", Dashboards: []string{"D02", "D04"}, Alerts: []string{"A-PAY-01"},
 		},
 		{
 			ID: "FUN-09", Name: "unpaid_orders_backlog", Title: "Unpaid orders by age", Unit: "orders", Dimensions: []string{"age_bucket", "platform", "currency"},
-			Formula: "orders that wait for payment", Edges: []string{untested, "until the pay window has passed; presale, subscription, exchange and imported orders are left out", "nothing tells of follow-up messages", "the gauge is state: it survives restarts and moves with its lanes; the view is as of now, by the day of the order"},
+			Formula: "orders that wait for payment", Edges: []string{untested, "until the pay window has passed; presale, subscription, exchange and imported orders are left out", payLater, "nothing tells of follow-up messages", "the gauge is state: it survives restarts and moves with its lanes; the view is as of now, by the day of the order"},
 			Series: []string{"ecom_orders_unpaid"}, Now: "sum by (tenant, age_bucket) (ecom_orders_unpaid)",
 			View: `SELECT o.tenant AS tenant, toStartOfHour(assumeNotNull(o.created_at), 'UTC') AS time, assumeNotNull(o.created_date) AS business_date,
     multiIf(o.created_at + toIntervalMinute(15) > now64(3), 'lt_15m', o.created_at + toIntervalHour(1) > now64(3), '15m_1h', o.created_at + toIntervalHour(24) > now64(3), '1h_24h', 'gt_24h') AS age_bucket,
     o.platform AS platform, o.currency AS currency, count() AS orders, sum(o.payable_minor) AS amount_minor
-FROM orders AS o WHERE o.status = 'created' AND o.order_type NOT IN ('presale', 'subscription', 'exchange', 'imported') AND o.created_at + {pay_window} > now64(3) AND {orders} GROUP BY ALL`,
+FROM orders AS o WHERE o.status = 'created' AND o.order_type NOT IN ('presale', 'subscription', 'exchange', 'imported') AND o.created_at + {pay_window} > now64(3) AND NOT o.pays_later AND {orders} GROUP BY ALL`,
 			Value: "sum(orders)", Dashboards: []string{"D02", "D04"},
 		},
 		{

@@ -4,7 +4,9 @@ const (
 	occurrence = "occurrence basis: each amount on the business day it happened; closed days never change"
 	cohort     = "cohort basis: what became of the orders paid on the day; restated while refunds come"
 	perMoney   = "minor units; currencies are never added: group by currency"
+	paidIn     = "in the currency of the payment; what is refunded in another counts in that, and not against the orders of a day"
 	untested   = "test and internal orders are left out"
+	resent     = "an order first heard of over 2½ hours after it was created or paid is in the view alone: the series cannot tell it from one that is sent again"
 )
 
 // sales: orders and money.
@@ -14,7 +16,7 @@ func sales() []*Metric {
 		{
 			ID: "SAL-01", Name: "gmv_placed", Title: "GMV placed", Unit: "minor units", Dimensions: dims,
 			Formula: "payable amount of the orders created, unpaid and cancelled ones included",
-			Edges:   []string{perMoney, untested, "an amendment replaces the amount on the day of creation: the greatest version wins", "goods_minor leaves freight and tax out"},
+			Edges:   []string{perMoney, untested, resent, "an amendment replaces the amount on the day of creation: the greatest version wins", "goods_minor leaves freight and tax out"},
 			Series:  []string{"ecom_orders_placed_amount_minor_total"}, Now: "sum by (tenant, currency) (increase(ecom_orders_placed_amount_minor_total[1h]))",
 			View: `SELECT o.tenant AS tenant, toStartOfHour(assumeNotNull(o.created_at), 'UTC') AS time, assumeNotNull(o.created_date) AS business_date,
     o.platform AS platform, o.device_class AS device_class, o.ship_region AS region, o.order_type AS order_type, o.currency AS currency,
@@ -25,10 +27,10 @@ FROM orders AS o WHERE o.created_at IS NOT NULL AND {orders} GROUP BY ALL`,
 		{
 			ID: "SAL-02", Name: "gmv_paid", Title: "GMV paid", Unit: "minor units", Dimensions: append([]string{"payment_method"}, dims...),
 			Formula: "paid amount of the orders that became fully paid",
-			Edges:   []string{perMoney, untested, "refunds are not deducted", "by the time of payment, and the platform the order was placed on"},
+			Edges:   []string{perMoney, paidIn, untested, resent, "refunds are not deducted", "by the time of payment, and the platform the order was placed on"},
 			Series:  []string{"ecom_orders_paid_amount_minor_total"}, Now: "sum by (tenant, currency) (increase(ecom_orders_paid_amount_minor_total[1h]))",
 			View: `SELECT o.tenant AS tenant, toStartOfHour(assumeNotNull(o.paid_at), 'UTC') AS time, assumeNotNull(o.paid_date) AS business_date,
-    o.platform AS platform, o.device_class AS device_class, o.ship_region AS region, o.order_type AS order_type, o.payment_method AS payment_method, o.currency AS currency,
+    o.platform AS platform, o.device_class AS device_class, o.ship_region AS region, o.order_type AS order_type, o.payment_method AS payment_method, o.paid_currency AS currency,
     count() AS orders, sum(o.paid_minor) AS amount_minor, sum(o.units) AS units, countIf(o.status = 'cancelled_paid') AS cancelled,
     uniqExactState({buyer}) AS buyers, quantileTDigestState(0.5)(toFloat64(o.paid_minor)) AS amounts
 FROM orders AS o WHERE o.paid_at IS NOT NULL AND {orders} GROUP BY ALL`,
@@ -37,13 +39,13 @@ FROM orders AS o WHERE o.paid_at IS NOT NULL AND {orders} GROUP BY ALL`,
 		{
 			ID: "SAL-03", Name: "net_sales", Title: "Net sales, by occurrence", Unit: "minor units", Dimensions: dims,
 			Formula: "amount paid less amount refunded, each on its own day",
-			Edges:   []string{perMoney, untested, occurrence, "may be below zero on a day"},
+			Edges:   []string{perMoney, paidIn, untested, occurrence, "may be below zero on a day"},
 			View:    netSales, Value: "sum(paid_minor) - sum(refunded_minor)", Dashboards: []string{"D01"},
 		},
 		{
 			ID: "SAL-03", Name: "net_sales_cohort", Title: "Net sales, by cohort", Unit: "minor units", Dimensions: dims, Of: "net_sales",
 			Formula: "amount paid less what was ever refunded of the same orders",
-			Edges:   []string{perMoney, untested, cohort},
+			Edges:   []string{perMoney, paidIn, untested, cohort},
 			Value:   "sum(paid_minor) - sum(cohort_refunded_minor)", Dashboards: []string{"D01"},
 		},
 		{
@@ -55,23 +57,23 @@ FROM orders AS o WHERE o.paid_at IS NOT NULL AND {orders} GROUP BY ALL`,
 		},
 		{
 			ID: "SAL-05", Name: "orders_placed", Title: "Orders placed", Unit: "orders", Dimensions: dims, Of: "gmv_placed",
-			Formula: "distinct orders created", Edges: []string{untested, "by order, not by event: a state that is sent again counts once"},
+			Formula: "distinct orders created", Edges: []string{untested, "by order, not by event: a state that is sent again counts once", resent},
 			Series: []string{"ecom_orders_placed_total"}, Now: "sum by (tenant) (increase(ecom_orders_placed_total[5m]))",
 			Value: "sum(orders)", Dashboards: []string{"D01", "D02"}, Alerts: []string{"A-GMV-01"},
 		},
 		{
 			ID: "SAL-05", Name: "orders_paid", Title: "Orders paid", Unit: "orders", Dimensions: dims, Of: "gmv_paid",
-			Formula: "distinct orders that became fully paid", Edges: []string{untested, "by the time of payment"},
+			Formula: "distinct orders that became fully paid", Edges: []string{untested, "by the time of payment", "by order, not by event: a state that is sent again counts once", resent},
 			Series: []string{"ecom_orders_paid_total", "ecom_last_paid_order_timestamp_seconds"}, Now: "sum by (tenant) (increase(ecom_orders_paid_total[5m]))",
 			Value: "sum(orders)", Dashboards: []string{"D01", "D02"}, Alerts: []string{"A-ORD-01", "A-GMV-01"},
 		},
 		{
-			ID: "SAL-06", Name: "unpaid_close_rate", Title: "Orders closed without payment", Unit: "ratio", Dimensions: dims,
+			ID: "SAL-06", Name: "unpaid_close_rate", Title: "Orders closed without payment", Unit: "ratio", Dimensions: append([]string{"cancel_reason"}, dims...),
 			Formula: "orders closed without payment, of the orders created",
-			Edges:   []string{untested, "only orders whose pay window has passed: young days have no value, not a low one"},
+			Edges:   []string{untested, "only orders whose pay window has passed: young days have no value, not a low one", "cancel_reason is none where nobody cancelled: by reason compare sum(closed), the orders of one reason are all closed"},
 			Series:  []string{"ecom_orders_cancelled_total"}, Now: `sum by (tenant) (increase(ecom_orders_cancelled_total{paid="false"}[1h]))`,
 			View: `SELECT o.tenant AS tenant, toStartOfHour(assumeNotNull(o.created_at), 'UTC') AS time, assumeNotNull(o.created_date) AS business_date,
-    o.platform AS platform, o.device_class AS device_class, o.ship_region AS region, o.order_type AS order_type, o.currency AS currency, o.cancel_reason AS cancel_reason,
+    o.platform AS platform, o.device_class AS device_class, o.ship_region AS region, o.order_type AS order_type, o.currency AS currency, if(o.cancel_reason = '', 'none', o.cancel_reason) AS cancel_reason,
     count() AS orders, countIf(o.status = 'closed_unpaid') AS closed
 FROM orders AS o WHERE o.created_at + {pay_window} <= now64(3) AND {orders} GROUP BY ALL`,
 			Value: "sum(closed) / nullIf(sum(orders), 0)", Dashboards: []string{"D01"},
@@ -118,10 +120,10 @@ FROM orders AS o WHERE o.created_at + {pay_window} <= now64(3) AND {orders} GROU
 			Series:  []string{"ecom_orders_paid_amount_minor_total"},
 			Now:     "sum by (tenant, currency) (increase(ecom_orders_paid_amount_minor_total[1h])) / (sum by (tenant, currency) (increase(ecom_orders_paid_amount_minor_total[1h] offset 1w)) > 0) - 1",
 			View: `SELECT tenant, time, business_date, platform, device_class, currency, sum(amount) AS amount_minor, sum(before) AS before_minor FROM (
-    SELECT o.tenant AS tenant, toStartOfHour(assumeNotNull(o.paid_at), 'UTC') AS time, assumeNotNull(o.paid_date) AS business_date, o.platform AS platform, o.device_class AS device_class, o.currency AS currency, o.paid_minor AS amount, toInt64(0) AS before
+    SELECT o.tenant AS tenant, toStartOfHour(assumeNotNull(o.paid_at), 'UTC') AS time, assumeNotNull(o.paid_date) AS business_date, o.platform AS platform, o.device_class AS device_class, o.paid_currency AS currency, o.paid_minor AS amount, toInt64(0) AS before
     FROM orders AS o WHERE o.paid_at IS NOT NULL AND {orders}
     UNION ALL
-    SELECT o.tenant, toStartOfHour(assumeNotNull(o.paid_at) + toIntervalDay(7), 'UTC'), assumeNotNull(o.paid_date) + 7, o.platform, o.device_class, o.currency, toInt64(0), o.paid_minor
+    SELECT o.tenant, toStartOfHour(assumeNotNull(o.paid_at) + toIntervalDay(7), 'UTC'), assumeNotNull(o.paid_date) + 7, o.platform, o.device_class, o.paid_currency, toInt64(0), o.paid_minor
     FROM orders AS o WHERE o.paid_at + toIntervalDay(7) <= now64(3) AND {orders}
 ) GROUP BY ALL`,
 			Value: "(sum(amount_minor) - sum(before_minor)) / nullIf(sum(before_minor), 0)", Dashboards: []string{"D01"}, Alerts: []string{"A-GMV-01"},
@@ -135,22 +137,23 @@ FROM orders AS o WHERE o.created_at + {pay_window} <= now64(3) AND {orders} GROU
 	}
 }
 
-const netSales = `SELECT tenant, time, business_date, platform, device_class, region, order_type, currency,
+const netSales = `SELECT tenant, time, business_date, platform, device_class, region, order_type, currency, refund_reason, refund_type,
     sum(paid) AS paid_minor, sum(back) AS refunded_minor, sum(ever) AS cohort_refunded_minor, sum(n) AS orders, sum(r) AS refunded_orders, sum(old_n) AS mature_orders, sum(old_r) AS mature_refunded_orders,
     sum(old_paid) AS mature_paid_minor, sum(old_ever) AS mature_refunded_minor
 FROM (
     SELECT o.tenant AS tenant, toStartOfHour(assumeNotNull(o.paid_at), 'UTC') AS time, assumeNotNull(o.paid_date) AS business_date,
-        o.platform AS platform, o.device_class AS device_class, o.ship_region AS region, o.order_type AS order_type, o.currency AS currency,
+        o.platform AS platform, o.device_class AS device_class, o.ship_region AS region, o.order_type AS order_type, o.paid_currency AS currency, 'none' AS refund_reason, 'none' AS refund_type,
         o.paid_minor AS paid, toInt64(0) AS back, o.refunded_minor AS ever, 1 AS n, toUInt8(o.refunded_minor > 0) AS r,
         if(o.paid_at + toIntervalDay(30) <= now64(3), o.paid_minor, 0) AS old_paid, if(o.paid_at + toIntervalDay(30) <= now64(3), o.refunded_minor, 0) AS old_ever,
         toUInt8(o.paid_at + toIntervalDay(30) <= now64(3)) AS old_n, toUInt8(o.paid_at + toIntervalDay(30) <= now64(3) AND o.refunded_minor > 0) AS old_r
     FROM orders AS o WHERE o.paid_at IS NOT NULL AND {orders}
     UNION ALL
     SELECT f.tenant, toStartOfHour(f.at, 'UTC'), f.day, if(o.platform = '', 'unknown', o.platform), if(o.device_class = '', 'unknown', o.device_class),
-        if(o.ship_region = '', 'unknown', o.ship_region), if(o.order_type = '', 'unknown', o.order_type), f.currency, toInt64(0), f.minor, toInt64(0), 0, 0, toInt64(0), toInt64(0), 0, 0
+        if(o.ship_region = '', 'unknown', o.ship_region), if(o.order_type = '', 'unknown', o.order_type), f.currency, f.reason, f.type, toInt64(0), f.minor, toInt64(0), 0, 0, toInt64(0), toInt64(0), 0, 0
     FROM (
-        SELECT tenant, order_hash, refund_id, min(event_time) AS at, min(fact_refunds.business_date) AS day, any(fact_refunds.currency) AS currency, max(refund_minor) AS minor
-        FROM fact_refunds WHERE event_type = 'refund.succeeded' GROUP BY tenant, order_hash, refund_id
+        SELECT tenant, order_hash, refund_id, min(event_time) AS at, min(fact_refunds.business_date) AS day, fact_refunds.currency AS currency, max(refund_minor) AS minor,
+            argMin(refund_reason, event_time) AS reason, argMin(if(fact_refunds.refund_type = '', 'unknown', fact_refunds.refund_type), event_time) AS type
+        FROM fact_refunds WHERE event_type = 'refund.succeeded' GROUP BY tenant, order_hash, refund_id, currency
     ) AS f LEFT JOIN orders AS o ON f.tenant = o.tenant AND f.order_hash = o.order_hash
     WHERE {orders}
 ) GROUP BY ALL`

@@ -2,6 +2,8 @@ package catalogue
 
 const (
 	people   = "bots, test and internal traffic are left out"
+	clients  = "bots are left out by their user agent, and test and internal traffic: one that only its more than 5,000 events a session give away is in, sessions leave it out"
+	noSource = "of all channels: only the landing page tells where a visit comes from"
 	distinct = "distinct counts are merged, not added: over days, channels or pages they do not add up"
 	viewDay  = "a visit over midnight is a session of the first day, and views and a visitor of both"
 	closed   = "only sessions that are closed: it lags the gap after the last event"
@@ -19,7 +21,7 @@ const UpToDate = "time() - min(ecom_complete_until_timestamp_seconds) <= 240"
 
 // traffic: visits and pages.
 func traffic() []*Metric {
-	pages := []string{"page_type", "platform", "device_class", "channel", "region"}
+	pages := []string{"page_type", "platform", "device_class", "region"}
 	return []*Metric{
 		{
 			ID: "TRF-04", Name: "sessions", Title: "Sessions", Unit: "sessions", Dimensions: visitDims(),
@@ -38,22 +40,22 @@ FROM sessions AS s WHERE {customers} GROUP BY ALL`,
 		},
 		{
 			ID: "TRF-01", Name: "uv", Title: "Visitors", Unit: "visitors", Dimensions: pages, Of: "pv",
-			Formula: "distinct visitors with a page view, by the day of the view", Edges: []string{people, distinct, viewDay, "a visitor is a device or browser, not a person", "channel is that of the touch: who comes by two counts in both"},
+			Formula: "distinct visitors with a page view, by the day of the view", Edges: []string{clients, distinct, viewDay, "a visitor is a device or browser, not a person", noSource + "; visitors by channel are TRF-10"},
 			Series: []string{"ecom_visitors_today"}, Now: "sum by (tenant) (ecom_visitors_today)",
 			Value: "uniqExactMerge(visitors)", Dashboards: []string{"D01", "D02", "D03"}, Alerts: []string{"A-TRF-01"},
 		},
 		{
 			ID: "TRF-02", Name: "pv", Title: "Page views", Unit: "views", Dimensions: pages,
-			Formula: "page views", Edges: []string{people, "a view that is sent again under another id counts again"},
+			Formula: "page views", Edges: []string{clients, noSource, "a view that is sent again under another id counts again"},
 			Series: []string{"ecom_page_views_total"}, Now: "sum by (tenant, page_type) (increase(ecom_page_views_total[1h]))",
 			View: `SELECT s.tenant AS tenant, toStartOfHour(s.event_time, 'UTC') AS time, s.business_date AS business_date,
-    s.page_type AS page_type, s.platform AS platform, s.device_class AS device_class, s.channel AS channel, s.region AS region, count() AS views, uniqExactState(s.visitor_id) AS visitors
+    s.page_type AS page_type, s.platform AS platform, s.device_class AS device_class, s.region AS region, count() AS views, uniqExactState(s.visitor_id) AS visitors
 FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers} GROUP BY ALL`,
 			Value: "sum(views)", Dashboards: []string{"D03"}, Alerts: []string{"A-TRF-01", "A-TRK-01"},
 		},
 		{
 			ID: "TRF-03", Name: "pv_per_uv", Title: "Pages per visitor", Unit: "views a visitor", Dimensions: pages, Of: "pv",
-			Formula: "page views by distinct visitors", Edges: []string{people, distinct, viewDay}, Value: "sum(views) / nullIf(uniqExactMerge(visitors), 0)", Dashboards: []string{"D03"},
+			Formula: "page views by distinct visitors", Edges: []string{clients, noSource, distinct, viewDay}, Value: "sum(views) / nullIf(uniqExactMerge(visitors), 0)", Dashboards: []string{"D03"},
 		},
 		{
 			ID: "TRF-05", Name: "session_duration", Title: "Median duration of a visit", Unit: "seconds", Dimensions: visitDims(), Of: "sessions",
@@ -89,15 +91,15 @@ FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers} GROUP BY 
 			Value:   "sum(bounced) / nullIf(sum(closed), 0)", Dashboards: []string{"D03"}, Alerts: []string{"A-BNC-01"},
 		},
 		{
-			ID: "TRF-08", Name: "exit_rate_by_page", Title: "Exit rate by page", Unit: "ratio", Dimensions: []string{"page_type", "platform", "device_class", "channel"},
+			ID: "TRF-08", Name: "exit_rate_by_page", Title: "Exit rate by page", Unit: "ratio", Dimensions: []string{"page_type", "platform", "device_class"},
 			Formula: "sessions whose last page view is of a page type, of the views of the page type",
-			Edges:   []string{people, closed, "views of the last gap are left out on both sides"},
+			Edges:   []string{people, closed, "views of the last gap are left out on both sides", "the views are those of TRF-02: of bots that only the number of their events gives away, too", noSource},
 			Series:  []string{"ecom_session_exits_total"}, Now: "sum by (tenant, page_type) (increase(ecom_session_exits_total[1h]))",
-			View: `SELECT tenant, time, business_date, page_type, platform, device_class, channel, sum(e) AS exits, sum(v) AS views FROM (
-    SELECT s.tenant AS tenant, toStartOfHour(s.start_time, 'UTC') AS time, s.business_date AS business_date, s.exit_page_type AS page_type, s.platform AS platform, s.device_class AS device_class, s.channel AS channel, 1 AS e, toUInt64(0) AS v
+			View: `SELECT tenant, time, business_date, page_type, platform, device_class, sum(e) AS exits, sum(v) AS views FROM (
+    SELECT s.tenant AS tenant, toStartOfHour(s.start_time, 'UTC') AS time, s.business_date AS business_date, s.exit_page_type AS page_type, s.platform AS platform, s.device_class AS device_class, 1 AS e, toUInt64(0) AS v
     FROM sessions AS s WHERE s.is_closed AND s.page_views > 0 AND {customers}
     UNION ALL
-    SELECT s.tenant, toStartOfHour(s.event_time, 'UTC'), s.business_date, s.page_type, s.platform, s.device_class, s.channel, 0, toUInt64(1)
+    SELECT s.tenant, toStartOfHour(s.event_time, 'UTC'), s.business_date, s.page_type, s.platform, s.device_class, 0, toUInt64(1)
     FROM fact_events AS s WHERE s.event_type = 'page_view' AND s.event_time + {gap} <= now64(3) AND {customers}
 ) GROUP BY ALL`,
 			Value: "sum(exits) / nullIf(sum(views), 0)", Dashboards: []string{"D03"}, Alerts: []string{"A-CVR-02"},
@@ -110,7 +112,7 @@ FROM fact_events AS s WHERE s.event_type = 'page_view' AND {customers} GROUP BY 
 		},
 		{
 			ID: "TRF-10", Name: "channel_visitors", Title: "Visitors by channel", Unit: "visitors", Dimensions: []string{"channel", "platform", "device_class"}, Of: "sessions",
-			Formula: "distinct visitors of the sessions that came by a channel", Edges: []string{people, distinct, "by the first touch of the session that is not direct; TRF-01 has that of each view"},
+			Formula: "distinct visitors of the sessions that came by a channel", Edges: []string{people, distinct, "by the first touch of the session that is not direct"},
 			Value: "uniqExactMerge(visitors)", Dashboards: []string{"D03"},
 		},
 		{
@@ -130,7 +132,7 @@ FROM sessions AS s WHERE s.orders_paid > 0 AND {customers} GROUP BY ALL`,
 		},
 		{
 			ID: "RSK-05", Name: "bot_traffic_share", Title: "Bot traffic", Unit: "ratio", Dimensions: []string{"channel", "platform"},
-			Formula: "client events recognised as a bot's, of the client events", Edges: []string{"stored, and left out of everything else"},
+			Formula: "client events recognised as a bot's, of the client events", Edges: []string{"stored, and left out of sessions; what else leaves which out is said there", "by user agent; a session of more than 5,000 events is a bot's from its first event on, which rule event_count of the series tells and the view does not", "channel is that of the event"},
 			Series: []string{"ecom_events_bot_total", "ecom_events_ingested_total"},
 			Now:    `sum by (tenant) (increase(ecom_events_bot_total[1h])) / (sum by (tenant) (increase(ecom_events_ingested_total{topic="clickstream"}[1h])) > 0)`,
 			View: `SELECT s.tenant AS tenant, toStartOfHour(s.event_time, 'UTC') AS time, s.business_date AS business_date, s.platform AS platform, s.channel AS channel, count() AS events, countIf(s.is_bot) AS bot_events

@@ -21,11 +21,12 @@ func TestMigrationsCountFromOne(t *testing.T) {
 				if strings.Contains(s, "{{") {
 					t.Errorf("%s: a placeholder is left in %.80q", m.Name, s)
 				}
-				again := strings.Contains(s, "IF NOT EXISTS") || strings.Contains(s, "IF EXISTS")
-				if !again {
+				fed := strings.HasPrefix(s, "INSERT INTO fact_orders ") // idempotent aggregates; on a cluster its replicas copy them
+				again := strings.Contains(s, "IF NOT EXISTS") || strings.Contains(s, "IF EXISTS") || strings.HasPrefix(s, "CREATE OR REPLACE VIEW ") || strings.Contains(s, " MODIFY QUERY\n")
+				if !again && !fed {
 					t.Errorf("%s: cannot be repeated: %.80q", m.Name, s)
 				}
-				if d.Cluster != "" && !strings.Contains(s, "ON CLUSTER `shop`") {
+				if d.Cluster != "" && !fed && !strings.Contains(s, "ON CLUSTER `shop`") {
 					t.Errorf("%s: not on the cluster: %.80q", m.Name, s)
 				}
 				if strings.Contains(s, "MergeTree") && strings.Contains(s, "Replicated") != (d.Cluster != "") {

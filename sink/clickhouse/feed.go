@@ -20,8 +20,8 @@ func (c *Client) feed() (orderFeed, error) {
 	var f orderFeed
 	for _, m := range all {
 		for _, s := range m.Statements(ddl.Dialect{}) {
-			head, query, ok := strings.Cut(s, " TO fact_orders AS\n")
-			if !ok || !strings.Contains(head, "fact_orders_feed") {
+			query, ok := feedQuery(s)
+			if !ok {
 				continue
 			}
 			at := strings.LastIndex(query, "\nGROUP BY ")
@@ -35,6 +35,17 @@ func (c *Client) feed() (orderFeed, error) {
 		return f, errors.New("BUG: no migration defines the view of fact_orders")
 	}
 	return f, nil
+}
+
+// feedQuery gives what a statement makes of the view: it creates it or changes it.
+func feedQuery(statement string) (query string, ok bool) {
+	for _, mark := range []string{" TO fact_orders AS\n", " MODIFY QUERY\n"} {
+		head, query, ok := strings.Cut(statement, mark)
+		if ok && strings.Contains(head, "fact_orders_feed") {
+			return query, true
+		}
+	}
+	return "", false
 }
 
 // Literal writes a string constant.

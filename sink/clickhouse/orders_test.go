@@ -124,10 +124,10 @@ func TestOrdersFromEventsInAnyOrderAndAnyNumber(t *testing.T) {
 	}
 	want := []string{
 		"asked: created v2 payable 40 paid 0 refunded 0 requested CNY 3 units h5  - ",
-		"only paid: paid v7 payable 0 paid 30 refunded 0 none CNY 0 units synthetic  alipay 0 ",
+		"only paid: paid v7 payable 0 paid 30 refunded 0 none CNY 0 units synthetic unknown alipay 0 ",
 		"paid: paid v6 payable 700 paid 700 refunded 300 partial CNY 3 units h5 alipay 2 ",
 		"refunded: paid v3 payable 40 paid 40 refunded 40 full CNY 3 units h5 alipay 1 ",
-		"tried: unknown v3 payable 0 paid 0 refunded 0 none  0 units synthetic   - ",
+		"tried: unknown v3 payable 0 paid 0 refunded 0 none  0 units synthetic unknown  - ",
 		"unpaid: closed_unpaid v2 payable 50 paid 0 refunded 0 none CNY 3 units h5  - timeout_unpaid",
 	}
 	slices.Sort(want)

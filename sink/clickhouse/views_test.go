@@ -214,6 +214,70 @@ func TestViewsKeepCurrenciesApart(t *testing.T) {
 	s.want(s.ask(fmt.Sprintf("SELECT uniqExactMerge(buyers) FROM `%s`.metric_gmv_paid", s.db)), "1", "the one buyer of both")
 }
 
+// Nor are those of one order, created in one currency and paid in another.
+func TestViewsKeepCurrenciesOfAnOrderApart(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	at := s.ago(40 * 24 * time.Hour)
+	event := func(kind, currency string, more cells) {
+		s.row("fact_order_events", cells{
+			"tenant": "'cn'", "order_id": "'m'", "order_hash": "sipHash64('m')", "event_time": at, "business_date": "toDate(" + at + ", 'Asia/Shanghai')", "platform": "'h5'", "device_class": "'mobile'",
+			"event_type": "'" + kind + "'", "currency": "'" + currency + "'",
+		}, more)
+	}
+	event("order.created", "CNY", cells{"order_version": "1", "status_rank": "10", "created_at": at, "payable_minor": "70000"})
+	state := func() string {
+		return s.ask(fmt.Sprintf("SELECT currency, payable_minor, paid_currency, paid_minor, refunded_minor, refund_state, currency_mismatch FROM `%s`.orders", s.db))
+	}
+	s.want(state(), "CNY\t70000\tCNY\t0\t0\tnone\tfalse", "not paid")
+	event("order.paid", "USD", cells{"order_version": "2", "status_rank": "20", "paid_at": at, "paid_minor": "10000", "payment_method": "'card'"})
+	s.want(state(), "CNY\t70000\tUSD\t10000\t0\tnone\ttrue", "paid in another currency")
+	for id, refund := range map[string][2]string{"1": {"USD", "4000"}, "2": {"CNY", "20000"}} {
+		event("refund.succeeded", refund[0], cells{"order_version": "3", "refund_id": "'" + id + "'", "refund_minor": refund[1]})
+		s.row("fact_refunds", cells{
+			"tenant": "'cn'", "order_id": "'m'", "order_hash": "sipHash64('m')", "event_time": at, "business_date": "toDate(" + at + ", 'Asia/Shanghai')",
+			"refund_id": "'" + id + "'", "refund_minor": refund[1], "currency": "'" + refund[0] + "'", "event_type": "'refund.succeeded'", "refund_reason": "'size'",
+		}, nil)
+	}
+	s.want(state(), "CNY\t70000\tUSD\t10000\t4000\tpartial\ttrue", "refunded in both")
+	for name, want := range map[string][2]string{
+		"gmv_placed": {"70000", "0"}, "gmv_paid": {"0", "10000"}, "net_sales": {"-20000", "6000"}, "net_sales_cohort": {"0", "6000"}, "refund_rate_cohort": {"null", "0.4"}, "top20_value": {"null", "1"},
+	} {
+		s.want(s.value(name, "currency = 'CNY'")+" "+s.value(name, "currency = 'USD'"), want[0]+" "+want[1], name+" in CNY and USD")
+	}
+	s.want(s.ask(fmt.Sprintf("SELECT sum(refunded_minor) FROM `%s`.metric_net_sales WHERE refund_reason = 'size' AND currency = 'USD'", s.db)), "4000", "refunded for a reason")
+}
+
+// What no event says is unknown, on both sides of a ratio.
+func TestViewsFoldWhatNobodySays(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	nothing := cells{"platform": "'unknown'", "device_class": "'unknown'", "ship_region": "'unknown'", "order_type": "'unknown'"}
+	s.order("a", s.ago(old), nothing)
+	refund := cells{
+		"tenant": "'cn'", "order_id": "'a'", "order_hash": "sipHash64('a')", "event_time": s.ago(recent), "business_date": "toDate(" + s.ago(recent) + ", 'Asia/Shanghai')",
+		"refund_id": "'1'", "refund_minor": "2500", "currency": "'CNY'", "event_type": "'refund.succeeded'",
+	}
+	s.row("fact_refunds", refund, nil)
+	s.row("fact_order_events", refund, join(nothing, cells{"order_version": "3"}))
+	s.unpaid("b", old, nothing)
+	s.row("fact_order_events", cells{"tenant": "'cn'", "order_id": "'b'", "order_hash": "sipHash64('b')", "event_time": s.ago(old), "business_date": "toDate(" + s.ago(old) + ")"}, cells{"event_type": "'order.cancelled'", "order_version": "3", "status_rank": "90", "cancel_reason": "'timeout_unpaid'"})
+	for _, m := range catalogue.All() {
+		for _, d := range m.Dimensions {
+			switch d {
+			case "platform", "device_class", "region", "order_type", "cancel_reason":
+				if m.ViewName() != "" {
+					s.want(s.ask(fmt.Sprintf("SELECT count() FROM `%s`.%s WHERE %s = ''", s.db, m.ViewName(), d)), "0", "rows of "+m.Name+" without "+d)
+				}
+			}
+		}
+	}
+	for _, d := range []string{"platform", "device_class", "region", "order_type"} {
+		s.want(s.value("refund_rate", d+" = 'unknown'")+" "+s.value("net_sales", d+" = 'unknown'")+" "+s.value("gmv_paid", d+" = 'unknown'"), "0.25 7500 10000", "by "+d)
+	}
+	s.want(s.ask(fmt.Sprintf("SELECT cancel_reason, sum(closed), sum(orders) FROM `%s`.metric_unpaid_close_rate GROUP BY cancel_reason ORDER BY cancel_reason", s.db)), "none\t0\t1\ntimeout_unpaid\t1\t1", "closed by reason")
+}
+
 // The business day is the shop's, the hour is UTC's.
 func TestViewsKnowTheBusinessDay(t *testing.T) {
 	t.Parallel()
@@ -251,6 +315,7 @@ func TestViewsOfUnpaidOrders(t *testing.T) {
 	s.unpaid("usd", 20*time.Minute, cells{"currency": "'USD'", "payable_minor": "700"})
 	s.unpaid("presale", 5*time.Minute, cells{"order_type": "'presale'"})
 	s.unpaid("test", 5*time.Minute, cells{"is_test": "1"})
+	s.unpaid("on delivery", 5*time.Minute, cells{"payment_method": "'cod'"})
 	s.order("paid", s.ago(5*time.Minute), nil)
 	s.unpaid("cancelled", 5*time.Minute, nil)
 	s.row("fact_order_events", cells{"tenant": "'cn'", "order_id": "'cancelled'", "order_hash": "sipHash64('cancelled')", "event_time": s.ago(0), "business_date": "toDate(" + s.ago(0) + ")"}, cells{"event_type": "'order.cancelled'", "order_version": "3", "status_rank": "90"})
@@ -336,6 +401,9 @@ func TestViewsOfPaymentErrors(t *testing.T) {
 	for i, trouble := range []string{"hard", "soft", "soft", "risk_block", "timeout", "", "user_cancel"} {
 		event(10+i, "failed", trouble)
 	}
+	test := cells{"tenant": "'cn'", "order_id": "'t'", "order_hash": "2", "event_time": s.ago(old), "business_date": "toDate(" + s.ago(old) + ")"}
+	s.row("fact_order_events", test, cells{"event_type": "'order.created'", "is_test": "1"})
+	s.row("fact_order_events", test, cells{"event_type": "'payment.failed'", "payment_error": "'hard'"}) // which does not say it
 	s.want(s.value("payment_failure_rate", "1"), "0.6", "failures")
 	s.want(s.ask(fmt.Sprintf("SELECT sum(hard), sum(soft), sum(risk_blocks), sum(timeouts), sum(other_failures), sum(user_cancels) FROM `%s`.metric_payment_failure_rate", s.db)), "1\t2\t1\t1\t1\t1", "by error type")
 }
@@ -413,6 +481,8 @@ func TestViewsWaitForMaturity(t *testing.T) {
 	s.session(2, s.ago(old), cells{"orders_paid": "1", "max_stage": "'pay'", "stages_raw": "126"})
 	s.session(3, s.ago(old), nil)
 	s.want(s.value("order_pay_rate", "1"), "0.5", "orders paid")
+	s.order("on delivery", s.ago(old), cells{"unpaid": "yes", "payment_method": "'cod'"})
+	s.want(s.value("order_pay_rate", "1"), "0.5", "orders paid, of those that pay at once")
 	s.want(s.value("session_cvr", "1"), "0.5", "sessions that paid")
 	s.want(s.value("cart_to_pay_loss", "1"), "0.5", "carts that left")
 	s.want(s.value("step_conversion", "stage = 'order_submit'"), "1", "order to payment")
@@ -517,7 +587,6 @@ func TestViewsCountVisitorsByTheirViews(t *testing.T) {
 	} {
 		s.want(strings.Join([]string{s.value("uv", where), s.value("pv", where), s.value("pv_per_uv", where), s.value("visitor_pay_cvr", where)}, " "), want, "visitors, views, views a visitor, conversion where "+where)
 	}
-	s.want(s.value("uv", "channel = 'direct'")+" "+s.value("uv", "channel = 'affiliate'"), "2 1", "visitors of a channel")
 	s.want(s.value("sessions", "business_date = '2026-11-11'"), "0", "the session is of the day before")
 }
 

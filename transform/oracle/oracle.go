@@ -148,7 +148,8 @@ type order struct {
 	payableBy, paidBy uint64
 	visitor           schemas.ID
 	identity          uint8
-	currency, kind    uint8
+	currency, paidIn  uint8 // of payable and of paid
+	kind              uint8
 	test              bool
 }
 
@@ -181,13 +182,13 @@ func merge(events []OrderEvent) []order {
 			if o.paidAt == 0 || at < o.paidAt {
 				o.paidAt = at
 			}
-			if e.Version > o.paidBy || e.Version == o.paidBy && e.Paid > o.paid {
-				o.paidBy, o.paid = e.Version, e.Paid
+			if e.Version > o.paidBy || e.Version == o.paidBy && (e.Paid > o.paid || e.Paid == o.paid && e.Currency > o.paidIn) {
+				o.paidBy, o.paid, o.paidIn = e.Version, e.Paid, e.Currency
 			}
 		}
 		if e.Payable > 0 || e.Kind == schemas.KindOrderCreated {
-			if e.Version > o.payableBy || e.Version == o.payableBy && e.Payable > o.payable {
-				o.payableBy, o.payable = e.Version, e.Payable
+			if e.Version > o.payableBy || e.Version == o.payableBy && (e.Payable > o.payable || e.Payable == o.payable && e.Currency > o.currency) {
+				o.payableBy, o.payable, o.currency = e.Version, e.Payable, e.Currency
 			}
 		}
 		if e.Identity != 0 {
@@ -196,7 +197,6 @@ func merge(events []OrderEvent) []order {
 				o.identity, o.visitor = e.Identity, e.Visitor
 			}
 		}
-		o.currency = max(o.currency, e.Currency)
 		o.kind = max(o.kind, e.Type)
 		o.test = o.test || e.Test
 	}
@@ -204,6 +204,9 @@ func merge(events []OrderEvent) []order {
 	for _, o := range list {
 		if o.created == 0 {
 			o.created = o.paidAt
+		}
+		if o.currency == 0 {
+			o.currency = o.paidIn
 		}
 		switch schemas.OrderTypeNames[o.kind] {
 		case "subscription", "exchange", "imported":
@@ -293,14 +296,13 @@ func (g *group) session(payWindow int64) Session {
 		if i == 0 {
 			s.Currency = o.currency
 		}
-		same := o.currency == s.Currency
-		if same {
+		if o.currency == s.Currency {
 			s.Placed += o.payable
 		}
 		if o.paidAt != 0 && o.paidAt <= o.created+payWindow {
 			s.OrdersPaid++
 			reach(schemas.StagePay, o.paidAt, &s.FirstPay)
-			if same {
+			if o.paidIn == s.Currency {
 				s.Paid += o.paid
 			}
 		}
