@@ -273,7 +273,7 @@ func FuzzRestore(f *testing.F) {
 		if _, err := Restore(v, r, DefaultSettings(), again); err != nil {
 			t.Fatalf("the snapshot of a restored state: %v", err)
 		}
-		l := &lane{tb: t, v: v, r: r, state: s, batch: schemas.NewBatch(v), out: NewOutput(v, r)}
+		l := &lane{tb: t, v: v, r: r, state: s, batch: schemas.NewBatch(v), out: NewOutput(v, r), unchecked: true}
 		l.click(&click{visitor: "v0", id: "x", at: max(s.watermark, noon), kind: schemas.KindPurchase, order: "o0"})
 		l.sale(&sale{order: "o0", visitor: "v0", id: "y", at: max(s.watermark, noon), kind: schemas.KindOrderPaid})
 		l.end(0)
