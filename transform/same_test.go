@@ -57,6 +57,7 @@ func TestARestoredStateGoesOnTheSame(t *testing.T) {
 	for n := range max(1, *casesFlag/5) {
 		r := rand.New(rand.NewPCG(seed+uint64(n), 2))
 		w := newWorld(r)
+		w.passOn(r)
 		*a = lane{tb: t, v: v, r: a.r, batch: a.batch, out: a.out, state: New(v, a.r, w.settings), facts: newStanding()}
 		*b = lane{tb: t, v: v, r: b.r, batch: b.batch, out: b.out, state: New(v, b.r, w.settings), facts: newStanding()}
 		end := func(watermark int64) {
