@@ -203,6 +203,8 @@ type lane struct {
 	epoch   uint64
 	offsets [2]int64
 
+	unchecked bool // the state is too large to be looked at after each epoch, or was read from arbitrary bytes
+
 	facts    *standing // nil: nobody is asked for copies
 	suspects Suspects
 }
@@ -232,6 +234,11 @@ func (l *lane) end(watermark int64) *Output {
 	if l.facts != nil {
 		l.facts.add(l.tb, l.batch)
 	}
+	if !l.unchecked {
+		if err := l.state.whole(); err != nil {
+			l.tb.Fatalf("the state after epoch %d: %v", l.epoch, err)
+		}
+	}
 	return l.out
 }
 
@@ -244,6 +251,9 @@ func (l *lane) reopen() {
 	s, err := Restore(l.v, l.r, DefaultSettings(), b)
 	if err != nil {
 		l.tb.Fatal(err)
+	}
+	if err := s.whole(); err != nil {
+		l.tb.Fatalf("the restored state: %v", err)
 	}
 	if again := s.Snapshot(nil); string(again) != string(b) {
 		l.tb.Fatalf("a restored state gives another snapshot: %d and %d bytes", len(again), len(b))

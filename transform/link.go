@@ -55,8 +55,7 @@ func (s *State) linkOrder(vi, i uint32) {
 	k, how := s.sessionOf(vi, o)
 	if k < 0 {
 		if o.link == vi {
-			o.link, o.linkStart, o.linkKey, o.how = 0, 0, 0, byNone
-			s.ageOrder(i, s.watermark)
+			s.unlink(i)
 		}
 		return
 	}

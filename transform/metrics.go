@@ -184,10 +184,8 @@ func (s *State) linkedChannel(o *order) int {
 	if o.link == 0 {
 		return int(schemas.ChannelUnknown)
 	}
-	for i := s.visitors.at(o.link).sessions; i != 0; i = s.sessions.at(i).next {
-		if r := s.sessions.at(i); r.start == o.linkStart && r.key == o.linkKey {
-			return int(r.channel())
-		}
+	if r := s.sessionOfLink(o); r != nil {
+		return int(r.channel())
 	}
 	return int(schemas.ChannelUnknown)
 }

@@ -53,3 +53,28 @@ func TestUnitsOfALargeOrder(t *testing.T) {
 		}
 	}
 }
+
+// A payment counts under the channel of the order's session, also if the epoch
+// that brings it passes the time until which the order is kept.
+func TestChannelOfAPaymentAtTheEndOfItsOrder(t *testing.T) {
+	l := newLane(t, testVocabulary(t), DefaultSettings())
+	const channel = 3
+	end := func() {
+		l.end(0)
+		l.next()
+	}
+	l.click(&click{visitor: "v", id: "a", at: noon, kind: schemas.KindPageView, channel: channel})
+	l.sale(&sale{order: "o", visitor: "v", id: "s1", at: noon, created: noon, kind: schemas.KindOrderCreated, version: 1, payable: 1})
+	end()
+	l.click(&click{visitor: "w", id: "b", at: noon + 4*hour, kind: schemas.KindPageView})
+	end()
+	l.sale(&sale{order: "o", visitor: "v", id: "s2", at: noon + 4*hour, paidAt: noon + 4*hour, kind: schemas.KindOrderPaid, version: 2, paid: 1})
+	l.click(&click{visitor: "w", id: "c", at: noon + 10*hour, kind: schemas.KindPageView})
+	end()
+	if n := l.out.Deltas.Tenants[0][l.r.OrdersPaid.Slot(0, channel)]; n != 1 {
+		t.Errorf("%d orders paid under the channel, want 1", n)
+	}
+	if n := len(l.state.orderIndex); n != 0 {
+		t.Errorf("%d orders in state, want none", n)
+	}
+}

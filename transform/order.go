@@ -362,7 +362,9 @@ func (s *State) detachOrder(i uint32) {
 	for *p != i {
 		p = &s.orders.at(*p).nextOrder
 	}
+	v := o.visitorRef
 	*p, o.nextOrder, o.visitorRef = o.nextOrder, 0, 0
+	s.unlinkFrom(v, i)
 }
 
 func (s *State) detachHint(i uint32) {
@@ -371,13 +373,31 @@ func (s *State) detachHint(i uint32) {
 	for *p != i {
 		p = &s.orders.at(*p).nextHint
 	}
+	v := o.hintRef
 	*p, o.nextHint, o.hintRef = o.nextHint, 0, 0
+	s.unlinkFrom(v, i)
+}
+
+// unlinkFrom takes the order out of its session once the session's visitor no
+// longer lists it: that visitor would leave and the order not hear of it.
+func (s *State) unlinkFrom(v, i uint32) {
+	if o := s.orders.at(i); o.link == v && o.visitorRef != v && o.hintRef != v {
+		s.unlink(i)
+	}
+}
+
+// unlink takes the order out of its session. It leaves by its own time then.
+func (s *State) unlink(i uint32) {
+	o := s.orders.at(i)
+	o.link, o.linkStart, o.linkKey, o.how = 0, 0, 0, byNone
+	s.ageOrder(i, s.watermark)
 }
 
 // dropOrder forgets the order.
 func (s *State) dropOrder(i uint32) {
 	o := s.orders.at(i)
 	v, h := o.visitorRef, o.hintRef
+	o.link = 0
 	if v != 0 {
 		s.detachOrder(i)
 	}

@@ -232,6 +232,24 @@ func (w *world) runAhead(r *rand.Rand) {
 	}
 }
 
+// passOn lets orders change hands in some worlds: clicks of anybody name them,
+// whenever, and their events tell of other owners.
+func (w *world) passOn(r *rand.Rand) {
+	if len(w.sales) == 0 || r.IntN(3) > 0 {
+		return
+	}
+	for i := range w.clicks {
+		if c := &w.clicks[i]; r.IntN(3) == 0 {
+			c.kind, c.order = schemas.KindOrderSubmit, w.sales[r.IntN(len(w.sales))].order
+		}
+	}
+	for i := range w.sales {
+		if x := &w.sales[i]; r.IntN(3) == 0 {
+			x.visitor, x.user = w.clicks[r.IntN(len(w.clicks))].visitor, ""
+		}
+	}
+}
+
 // oracle gives the sessions of all the world's events.
 func (w *world) oracle(v *schemas.Vocabulary) []oracle.Session {
 	b := schemas.NewBatch(v)

@@ -322,7 +322,7 @@ func (s *State) readOrder(r *reader, i uint32, tenants []knownTenant) bool {
 		o.link = s.known(r, r.id())
 		o.linkStart, o.linkKey = r.time(), r.fixed()
 	}
-	if r.err == nil && o.flags&linkFrozen != 0 && !s.hasArchived(o) {
+	if r.err == nil && !s.linkHolds(o) {
 		r.fail(errRef)
 	}
 	if r.err != nil {
@@ -332,17 +332,28 @@ func (s *State) readOrder(r *reader, i uint32, tenants []knownTenant) bool {
 	return true
 }
 
-// hasArchived says that the session to which the order is bound is there.
-func (s *State) hasArchived(o *order) bool {
-	if o.link == 0 || o.link != o.visitorRef && o.link != o.hintRef {
+// linkHolds says that the order's link names a session that is there, of a
+// visitor who lists the order, and that both say alike whether it has left.
+func (s *State) linkHolds(o *order) bool {
+	left := o.flags&linkFrozen != 0
+	if o.link == 0 {
+		return !left
+	}
+	if o.link != o.visitorRef && o.link != o.hintRef {
 		return false
 	}
+	x := s.sessionOfLink(o)
+	return x != nil && (x.flags&archived != 0) == left
+}
+
+// sessionOfLink gives the session to which the order is linked, nil if it is not there.
+func (s *State) sessionOfLink(o *order) *session {
 	for i := s.visitors.at(o.link).sessions; i != 0; i = s.sessions.at(i).next {
-		if x := s.sessions.at(i); x.start == o.linkStart && x.key == o.linkKey {
-			return x.flags&archived != 0
+		if r := s.sessions.at(i); r.start == o.linkStart && r.key == o.linkKey {
+			return r
 		}
 	}
-	return false
+	return nil
 }
 
 func (s *State) known(r *reader, id schemas.ID) uint32 {

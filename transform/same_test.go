@@ -57,6 +57,7 @@ func TestARestoredStateGoesOnTheSame(t *testing.T) {
 	for n := range max(1, *casesFlag/5) {
 		r := rand.New(rand.NewPCG(seed+uint64(n), 2))
 		w := newWorld(r)
+		w.passOn(r)
 		*a = lane{tb: t, v: v, r: a.r, batch: a.batch, out: a.out, state: New(v, a.r, w.settings), facts: newStanding()}
 		*b = lane{tb: t, v: v, r: b.r, batch: b.batch, out: b.out, state: New(v, b.r, w.settings), facts: newStanding()}
 		end := func(watermark int64) {
@@ -273,7 +274,7 @@ func FuzzRestore(f *testing.F) {
 		if _, err := Restore(v, r, DefaultSettings(), again); err != nil {
 			t.Fatalf("the snapshot of a restored state: %v", err)
 		}
-		l := &lane{tb: t, v: v, r: r, state: s, batch: schemas.NewBatch(v), out: NewOutput(v, r)}
+		l := &lane{tb: t, v: v, r: r, state: s, batch: schemas.NewBatch(v), out: NewOutput(v, r), unchecked: true}
 		l.click(&click{visitor: "v0", id: "x", at: max(s.watermark, noon), kind: schemas.KindPurchase, order: "o0"})
 		l.sale(&sale{order: "o0", visitor: "v0", id: "y", at: max(s.watermark, noon), kind: schemas.KindOrderPaid})
 		l.end(0)

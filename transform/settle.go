@@ -292,7 +292,7 @@ func (s *State) settleRow(vi uint32, v *visitor, i uint32, watermark int64) {
 	collect := func(oi uint32) {
 		o := s.orders.at(oi)
 		if o.flags&linkFrozen != 0 && o.link == vi && o.linkStart == r.start && o.linkKey == r.key {
-			stays = stays || s.leaves(o) >= watermark
+			stays = stays || s.leaves(o) >= watermark || o.flags&uncounted != 0
 			s.archive = append(s.archive, linked{order: oi, at: o.at(), hash: o.hash})
 		}
 	}
