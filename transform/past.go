@@ -12,7 +12,7 @@ type Span struct {
 // earlier epochs, without those that came too late for any session.
 type Ask struct {
 	Clicks   []Span   // the visitor's events
-	Owned    []Span   // orders that name the visitor, created or paid in the span, as any of their events tells
+	Owned    []Span   // orders of which one event names the visitor and one, maybe another, tells a time in the span
 	Orders   []uint64 // all events of the orders and all clicks that name them
 	Sessions []Span   // sessions of the visitor that begin in the span, whatever became of them
 }

@@ -244,10 +244,27 @@ func (w *world) passOn(r *rand.Rand) {
 		}
 	}
 	for i := range w.sales {
-		if x := &w.sales[i]; r.IntN(3) == 0 {
-			x.visitor, x.user = w.clicks[r.IntN(len(w.clicks))].visitor, ""
+		if r.IntN(3) == 0 {
+			w.giveTo(r, &w.sales[i])
 		}
 	}
+}
+
+// ownLater lets events that do not tell when the order was created name another
+// owner, in some worlds.
+func (w *world) ownLater(r *rand.Rand) {
+	if r.IntN(3) > 0 {
+		return
+	}
+	for i := range w.sales {
+		if w.sales[i].created == 0 && r.IntN(3) == 0 {
+			w.giveTo(r, &w.sales[i])
+		}
+	}
+}
+
+func (w *world) giveTo(r *rand.Rand, x *sale) {
+	x.visitor, x.user = w.clicks[r.IntN(len(w.clicks))].visitor, ""
 }
 
 // oracle gives the sessions of all the world's events.

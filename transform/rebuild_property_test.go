@@ -61,12 +61,22 @@ func (a *archive) addSessions(out *Output) {
 
 func (a *archive) answer(ask *Ask) (*Past, error) {
 	a.asked++
-	in := func(spans []Span, id schemas.ID, times ...int64) bool {
-		return slices.ContainsFunc(spans, func(r Span) bool {
-			return r.Visitor == id && slices.ContainsFunc(times, func(t int64) bool { return t >= r.From && t <= r.To })
-		})
+	in := func(spans []Span, id schemas.ID, t int64) bool {
+		return slices.ContainsFunc(spans, func(r Span) bool { return r.Visitor == id && t >= r.From && t <= r.To })
 	}
 	p := &Past{}
+	owns := func(r Span, hash uint64) bool {
+		named, within := false, false
+		for _, o := range a.orders {
+			if o.Order == hash {
+				named = named || o.Visitor == r.Visitor
+				for _, t := range []int64{o.CreatedAt, o.PaidAt, o.Time, o.Received} {
+					within = within || t >= r.From && t <= r.To
+				}
+			}
+		}
+		return named && within
+	}
 	for _, c := range a.clicks {
 		if in(ask.Clicks, c.Visitor, c.Time) || c.Naming && slices.Contains(ask.Orders, c.Order) {
 			p.Clicks = append(p.Clicks, c)
@@ -76,7 +86,7 @@ func (a *archive) answer(ask *Ask) (*Past, error) {
 		if slices.Contains(ask.Orders, o.Order) {
 			p.Orders = append(p.Orders, o)
 		}
-		if in(ask.Owned, o.Visitor, o.CreatedAt, o.PaidAt, o.Time, o.Received) {
+		if slices.ContainsFunc(ask.Owned, func(r Span) bool { return owns(r, o.Order) }) {
 			p.Owned = append(p.Owned, o.Order)
 		}
 	}
@@ -153,6 +163,7 @@ func TestRebuiltSessionsAreAFunctionOfTheEvents(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed+uint64(n), 2))
 		w = newWorld(r)
 		w.runAhead(r)
+		w.ownLater(r)
 		l.state, l.epoch = New(v, l.r, w.settings), 0
 		l.next()
 		var rows oracle.Rows

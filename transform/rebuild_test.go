@@ -133,6 +133,23 @@ func TestLateOrderFindsItsSession(t *testing.T) {
 	x.want("linked", brief{0, 0, 1, 1})
 }
 
+// One event of an order tells when it was created, another whose it is.
+func TestRebuiltSessionKeepsAnOrderOwnedLater(t *testing.T) {
+	x := newRebuilt(t)
+	x.view("ann", "a", 0)
+	created, paid := noon+minute, noon+4*hour
+	x.sale(&sale{order: "o", user: "zoe", id: "s1", at: created, created: created, kind: schemas.KindOrderCreated, version: 1, payable: 5})
+	x.after(hour)
+	x.sale(&sale{order: "o", visitor: "ann", id: "s2", at: paid, paidAt: paid, kind: schemas.KindOrderPaid, version: 2, paid: 5})
+	x.after(10 * hour)
+	x.rebuild(&x.past, &x.rows)
+	x.want("linked by the payment", brief{0, 0, 1, 1})
+	x.view("ann", "late", 20*minute)
+	x.after(11 * hour)
+	x.wantRebuilds(1)
+	x.want("with the late event", brief{0, 20, 2, 1})
+}
+
 // An unpaid order keeps its session in state: the lane writes it again when the
 // order is paid, and nobody else may write it before that is over.
 func TestLateEventWaitsForTheOrder(t *testing.T) {

@@ -90,15 +90,13 @@ func with(of ch.Parameters, spans []transform.Span) ch.Parameters {
 // inSpans says that a time lies in a span of its row's visitor; partitions are
 // left out by the business date, which is never two days from the time.
 func inSpans(column string) string {
-	return spanned(column) + ` AND business_date BETWEEN toDate(fromUnixTimestamp64Milli({first:Int64})) - 2 AND toDate(fromUnixTimestamp64Milli({last:Int64})) + 2`
+	return anySpan("v = visitor_id AND toUnixTimestamp64Milli("+column+") BETWEEN f AND t") +
+		` AND business_date BETWEEN toDate(fromUnixTimestamp64Milli({first:Int64})) - 2 AND toDate(fromUnixTimestamp64Milli({last:Int64})) + 2`
 }
 
-func spanned(columns ...string) string {
-	var any []string
-	for _, c := range columns {
-		any = append(any, "ifNull(toUnixTimestamp64Milli("+c+"), 0) BETWEEN f AND t")
-	}
-	return "arrayExists((v, f, t) -> v = visitor_id AND (" + strings.Join(any, " OR ") + "), {visitors:Array(UUID)}, {froms:Array(Int64)}, {tos:Array(Int64)})"
+// anySpan says that the condition holds for the visitor v and the ends f and t of a span.
+func anySpan(condition string) string {
+	return "arrayExists((v, f, t) -> " + condition + ", {visitors:Array(UUID)}, {froms:Array(Int64)}, {tos:Array(Int64)})"
 }
 
 func (s *Store) clicks(ctx context.Context, p *transform.Past, args ch.Parameters, index, where, by string) error {
@@ -144,10 +142,17 @@ func (s *Store) clicks(ctx context.Context, p *transform.Past, args ch.Parameter
 	})
 }
 
+// owned reads the orders of which one event names the visitor and one tells a
+// time in the span. No date bounds how far apart the two lie; the indexes by
+// visitor and by order leave parts of the table out.
 func (s *Store) owned(ctx context.Context, p *transform.Past, args ch.Parameters) error {
-	return s.c.Each(ctx, `SELECT DISTINCT order_hash FROM fact_order_events
-		PREWHERE lane = {lane:UInt32} AND epoch < {epoch:UInt64} AND visitor_id IN {visitors:Array(UUID)}
-		WHERE `+spanned("event_time", "received_at", "created_at", "paid_at"), args, func(rows driver.Rows) error {
+	return s.c.Each(ctx, `SELECT order_hash FROM (
+			SELECT order_hash, groupUniqArray(visitor_id) AS owners, groupUniqArrayArray([toUnixTimestamp64Milli(event_time), toUnixTimestamp64Milli(received_at),
+				ifNull(toUnixTimestamp64Milli(created_at), 0), ifNull(toUnixTimestamp64Milli(paid_at), 0)]) AS times
+			FROM fact_order_events PREWHERE lane = {lane:UInt32} AND epoch < {epoch:UInt64} AND order_hash IN (
+				SELECT order_hash FROM fact_order_events PREWHERE lane = {lane:UInt32} AND epoch < {epoch:UInt64} AND visitor_id IN {visitors:Array(UUID)})
+			GROUP BY order_hash)
+		WHERE `+anySpan("has(owners, v) AND arrayExists(x -> x BETWEEN f AND t, times)"), args, func(rows driver.Rows) error {
 		var hash uint64
 		err := rows.Scan(&hash)
 		p.Owned = append(p.Owned, hash)
