@@ -111,6 +111,7 @@ func randomWorld(rng *rand.Rand) []gen.Event {
 	for e := (gen.Event{}); g.Next(&e); {
 		events = append(events, gen.Event{Topic: e.Topic, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Time: e.Time})
 	}
+	events = append(events, ownedLater(rng, start)...)
 	if late := rng.IntN(20); late > 2 {
 		for i := range events {
 			if rng.IntN(late) == 0 {
@@ -120,11 +121,35 @@ func randomWorld(rng *rand.Rand) []gen.Event {
 		for range rng.IntN(12) { // others, so that time goes on
 			events = append(events, visit(rng, start.Add(time.Duration(rng.Int64N(int64(90*time.Hour))))))
 		}
-		slices.SortStableFunc(events, func(a, b gen.Event) int { return a.Time.Compare(b.Time) })
 	}
+	slices.SortStableFunc(events, func(a, b gen.Event) int { return a.Time.Compare(b.Time) })
 	// The last one comes when every span, order and late event before has long
 	// left the state, so that all rebuilds are due when the lane drains.
 	return append(events, visit(rng, events[len(events)-1].Time.Add(200*time.Hour)))
+}
+
+// ownedLater is a session that comes up again hours later, with an order of
+// which one event tells when it was created and another whose it is.
+func ownedLater(rng *rand.Rand, start time.Time) []gen.Event {
+	id := rng.Uint64()
+	event := func(topic schemas.Topic, kind string, at, arrived time.Duration, fields string) gen.Event {
+		value := fmt.Sprintf(`{"id":"%d-%d","source":"/owned","type":%q,"time":%q,"platform":"h5",%s}`, id, at, kind, start.Add(at).Format(time.RFC3339Nano), fields)
+		return gen.Event{Topic: topic, Key: []byte("owned"), Value: []byte(value), Time: start.Add(arrived)}
+	}
+	owner := fmt.Sprintf(`"anonymous_id":"%d"`, id)
+	view := owner + `,"page_type":"home","page_url":"https://shop.example/"`
+	order := fmt.Sprintf(`"order_id":"%d","currency":"CNY"`, id)
+	created, paid := time.Minute, time.Duration(60+rng.IntN(60))*time.Minute
+	late := time.Duration(10+rng.IntN(50)) * time.Hour
+	return []gen.Event{
+		event(schemas.Clickstream, "page_view", 0, 0, view),
+		event(schemas.OrdersTopic, "order.created", created, created, order+fmt.Sprintf(`,"order_version":1,"user_id":"%d","created_at":%q,"payable_amount":"10.00","items":[{"item_id":"s1","price":"10.00"}]`,
+			id, start.Add(created).Format(time.RFC3339Nano))),
+		event(schemas.OrdersTopic, "order.paid", paid, paid, order+fmt.Sprintf(`,"order_version":2,%s,"paid_at":%q,"paid_amount":"10.00","payment_method":"alipay"`,
+			owner, start.Add(paid).Format(time.RFC3339Nano))),
+		visit(rng, start.Add(late)),
+		event(schemas.Clickstream, "page_view", 20*time.Minute, late, view),
+	}
 }
 
 // visit is a visitor's only page view, at the given time.
