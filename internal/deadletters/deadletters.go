@@ -70,9 +70,9 @@ type Letter struct {
 	Row        uint32 // refused_row
 }
 
-// Whole says that the letter has every byte of the record: nothing was cut off
+// whole says that the letter has every byte of the record: nothing was cut off
 // and no personal data was taken out.
-func (l *Letter) Whole() bool { return uint32(len(l.Value)) == l.ValueBytes }
+func (l *Letter) whole() bool { return uint32(len(l.Value)) == l.ValueBytes }
 
 const letterColumns = `kafka_topic, kafka_partition, kafka_offset, lane, epoch, epoch_row, reason, field, detail, event_id, event_type,
 	received_at, inserted_at, record_key, record_value, value_bytes, refused_table, refused_row`

@@ -52,7 +52,7 @@ func Export(ctx context.Context, q Querier, k Kafka, f Filter, w io.Writer) (n i
 			l := &page[i]
 			e := exported{
 				Position: l.Position, Reason: l.Reason, Field: l.Field, Detail: l.Detail, EventID: l.EventID, Type: l.Type,
-				ValueBytes: l.ValueBytes, Whole: l.Whole(), Received: l.Received.UTC(), Table: l.Table,
+				ValueBytes: l.ValueBytes, Whole: l.whole(), Received: l.Received.UTC(), Table: l.Table,
 			}
 			e.Key, e.KeyBase64 = textOf(l.Key)
 			e.Value, e.ValueBase64 = textOf(l.Value)

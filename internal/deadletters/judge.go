@@ -89,7 +89,7 @@ func newJudge(voc *schemas.Vocabulary, fix *Fix) *judge {
 // needsOriginal says that the letter alone may not have the whole record:
 // without an id to be seen, some of the event may be in the headers.
 func needsOriginal(l *Letter) bool {
-	return !l.Whole() || len(l.Key) == 0 || len(l.EventID) == 0 || l.Reason == schemas.ReasonUnsupportedMode.String()
+	return !l.whole() || len(l.Key) == 0 || len(l.EventID) == 0 || l.Reason == schemas.ReasonUnsupportedMode.String()
 }
 
 // isOriginal tells the letter's record from another one at its position: the
@@ -113,7 +113,7 @@ func (j *judge) judge(l Letter, original *records.Record) Verdict {
 	if original != nil && isOriginal(&l, original) {
 		v.Key, v.Before, v.Time = original.Key, original.Value, time.UnixMilli(original.Timestamp)
 		v.Headers, v.section = original.Headers, original.Section
-	} else if len(l.Value) >= schemas.MaxLetterBytes && !l.Whole() {
+	} else if len(l.Value) >= schemas.MaxLetterBytes && !l.whole() {
 		return v.is(Gone, "the letter has %d of %d bytes, and Kafka no longer has the record", len(l.Value), l.ValueBytes)
 	}
 	out := j.mend(v)

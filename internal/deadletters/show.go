@@ -61,7 +61,7 @@ func Show(ctx context.Context, q Querier, voc *schemas.Vocabulary, p records.Pos
 
 func size(l *Letter) string {
 	switch {
-	case l.Whole():
+	case l.whole():
 		return fmt.Sprintf("%d bytes", l.ValueBytes)
 	case len(l.Value) >= schemas.MaxLetterBytes:
 		return fmt.Sprintf("%d bytes, the first %d are kept", l.ValueBytes, len(l.Value))

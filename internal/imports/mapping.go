@@ -63,15 +63,15 @@ func LoadMapping(path string) (*Mapping, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read mapping: %w", err)
 	}
-	m, err := ParseMapping(data)
+	m, err := parseMapping(data)
 	if err != nil {
 		return nil, fmt.Errorf("mapping %s:\n%w", path, err)
 	}
 	return m, nil
 }
 
-// ParseMapping checks a mapping; the error joins every fault, each with its line.
-func ParseMapping(data []byte) (*Mapping, error) {
+// parseMapping checks a mapping; the error joins every fault, each with its line.
+func parseMapping(data []byte) (*Mapping, error) {
 	d, root, err := parseDocument(data)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 )
 
 func TestEveryFaultOfAMappingIsNamedWithItsLine(t *testing.T) {
-	_, err := ParseMapping([]byte(`input:
+	_, err := parseMapping([]byte(`input:
   format: xml
 source: ""
 zone: Mars/Olympus
@@ -83,7 +83,7 @@ func FuzzMapping(f *testing.F) {
 	f.Add([]byte(views))
 	f.Add([]byte(invoices))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := ParseMapping(data)
+		m, err := parseMapping(data)
 		if (m == nil) == (err == nil) {
 			t.Fatalf("mapping %v and error %v", m, err)
 		}

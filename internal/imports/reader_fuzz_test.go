@@ -17,7 +17,7 @@ func FuzzReader(f *testing.F) {
 	objects := strings.Replace(table("jsonl"), ", header: true", "", 1)
 	var mappings []*Mapping
 	for _, text := range []string{views, table("csv"), table("tsv"), objects} {
-		m, err := ParseMapping([]byte(text))
+		m, err := parseMapping([]byte(text))
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -25,7 +25,7 @@ func file(t *testing.T, name, content string) string {
 
 func parse(t *testing.T, text string) *Mapping {
 	t.Helper()
-	m, err := ParseMapping([]byte(text))
+	m, err := parseMapping([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,11 +92,11 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 		case err == nil:
 			return nil
 		case errors.As(err, &stop):
-			l.Leave()
+			l.leave()
 			l.deps.Metrics.stopped(l.id)
 			return fmt.Errorf("lane %d: %w", l.id, err)
 		}
-		l.Leave()
+		l.leave()
 		if ctx.Err() != nil {
 			l.log.Warn("epoch in hand abandoned, the next owner finishes it", "cause", err)
 			return nil
@@ -117,8 +117,8 @@ func (l *Lane) Run(ctx context.Context, commit func(ctx context.Context, lane ui
 	}
 }
 
-// Leave forgets the lane: its gauges and its state. The ledger is untouched.
-func (l *Lane) Leave() {
+// leave forgets the lane: its gauges and its state. The ledger is untouched.
+func (l *Lane) leave() {
 	l.snap.wait()
 	l.term, l.state, l.last = 0, nil, nil
 	l.hideGauges()

@@ -60,7 +60,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return nil
 	})
 	for id, l := range w.lanes {
-		l.Leave()
+		l.leave()
 		if cerr := l.src.Close(); cerr != nil {
 			w.deps.Log.Debug("close lane", "lane", id, "cause", cerr)
 		}
@@ -80,7 +80,7 @@ func (w *Worker) Run(ctx context.Context) error {
 func (w *Worker) generation(ctx context.Context, a ingest.Assignment) {
 	for id, l := range w.lanes {
 		if !slices.Contains(a.Lanes, id) {
-			l.Leave()
+			l.leave()
 			if err := l.src.Close(); err != nil {
 				w.deps.Log.Debug("close lane", "lane", id, "cause", err)
 			}
