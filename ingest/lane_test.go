@@ -279,7 +279,8 @@ ecom_kafka_consumer_lag_seconds{partition="3",topic="orders"} 0
 			t.Fatalf("%v, idle %s", err, in.Idle)
 		}
 		check(gauges(0, 0))
-		// A look that fails: what may have come since the last one is not old.
+		// A look that fails: what may have come since the last one is not old. The
+		// bubble's clock sleeps, nobody waits.
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		m.fail(schemas.Clickstream, errors.New("no answer"))

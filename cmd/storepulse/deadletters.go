@@ -37,6 +37,16 @@ func (l *letterFlags) add(cmd *cobra.Command, limit int, limited string) {
 	f.IntVar(&l.limit, "limit", limit, limited)
 }
 
+// read gives the configuration and what the flags choose of it.
+func (l *letterFlags) read(s *shared) (config.Config, deadletters.Filter, error) {
+	cfg, err := s.config()
+	if err != nil {
+		return cfg, deadletters.Filter{}, err
+	}
+	f, err := l.filter(cfg)
+	return cfg, f, err
+}
+
 func (l *letterFlags) filter(cfg config.Config) (f deadletters.Filter, err error) {
 	for _, r := range l.reasons {
 		if !slices.Contains(schemas.ReasonNames[1:], r) {
@@ -79,11 +89,7 @@ func newLettersList(s *shared) *cobra.Command {
   storepulse deadletters list --each --reason bad_money`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config()
-			if err != nil {
-				return err
-			}
-			f, err := flags.filter(cfg)
+			cfg, f, err := flags.read(s)
 			if err != nil {
 				return err
 			}

@@ -24,11 +24,7 @@ func newLettersExport(s *shared) *cobra.Command {
 		Short: "Letters as JSON lines",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config()
-			if err != nil {
-				return err
-			}
-			f, err := flags.filter(cfg)
+			cfg, f, err := flags.read(s)
 			if err != nil {
 				return err
 			}

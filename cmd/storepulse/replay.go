@@ -61,11 +61,7 @@ A fix file mends records first; it never changes an id:
 			if err := notNegative("rate", flags.rate); err != nil {
 				return err
 			}
-			cfg, err := s.config()
-			if err != nil {
-				return err
-			}
-			filter, err := flags.filter(cfg)
+			cfg, filter, err := flags.read(s)
 			if err != nil {
 				return err
 			}
