@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -34,35 +36,48 @@ func TestUnreadableBatch(t *testing.T) {
 		"bad record":   {func() []byte { b := good(); b[61] = 0x7e; return sealBatch(b) }(), []string{"bad record", "2 to 3"}},
 		"bad checksum": {func() []byte { b := good(); b[70]++; return b }(), nil},
 	} {
-		t.Run(name, func(t *testing.T) {
-			m := newMemoryLog()
-			m.add(schemas.Clickstream, 1000, 1001)
-			m.addBatch(schemas.Clickstream, tc.batch, 4)
-			c, _ := m.client(t, nil)
-			l := c.Lane(5)
-			defer l.Close()
-			in, err := l.Next(t.Context(), schemas.Positions{})
-			if err != nil || len(in.Records[0]) != 2 {
-				t.Fatalf("the records before: %v, %v", in, err)
+		for _, late := range []time.Duration{0, time.Second} { // the orders' first answer after the fault, too
+			t.Run(fmt.Sprintf("%s/orders after %v", name, late), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { unreadableBatch(t, tc.batch, late, tc.want) })
+			})
+		}
+	}
+}
+
+func unreadableBatch(t *testing.T, batch []byte, late time.Duration, want []string) {
+	m := newMemoryLog()
+	m.add(schemas.Clickstream, 1000, 1001)
+	m.addBatch(schemas.Clickstream, batch, 4)
+	c, _ := m.client(t, nil)
+	fetch := c.fetch
+	c.fetch = func(ctx context.Context, q fetchQuery, buf []byte) (fetchReply, error) {
+		if q.topic == c.cfg.Kafka.Topics.Orders {
+			sleep(ctx, late)
+		}
+		return fetch(ctx, q, buf)
+	}
+	l := c.Lane(5)
+	defer l.Close()
+	in, err := l.Next(t.Context(), schemas.Positions{})
+	if err != nil || len(in.Records[0]) != 2 {
+		t.Fatalf("the records before: %v, %v", in, err)
+	}
+	from := in.Ranges.End()
+	in.Release()
+	_, nextErr := l.Next(t.Context(), from)
+	_, readErr := l.Read(t.Context(), schemas.Ranges{{Start: 0, End: 4}, {}})
+	for _, err := range []error{nextErr, readErr} {
+		if errors.Is(err, ErrUnreadable) != (want != nil) || err == nil {
+			t.Fatalf("got %v", err)
+		}
+		for _, part := range append(want, c.cfg.Kafka.Topics.Clickstream, "partition 5", "offset 2") {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("error %v, want it to say %q", err, part)
 			}
-			from := in.Ranges.End()
-			in.Release()
-			_, nextErr := l.Next(t.Context(), from)
-			_, readErr := l.Read(t.Context(), schemas.Ranges{{Start: 0, End: 4}, {}})
-			for _, err := range []error{nextErr, readErr} {
-				if errors.Is(err, ErrUnreadable) != (tc.want != nil) || err == nil {
-					t.Fatalf("got %v", err)
-				}
-				for _, part := range append(tc.want, c.cfg.Kafka.Topics.Clickstream, "partition 5", "offset 2") {
-					if !strings.Contains(err.Error(), part) {
-						t.Errorf("error %v, want it to say %q", err, part)
-					}
-				}
-				if tc.want != nil && !strings.Contains(err.Error(), "kafka-delete-records.sh") {
-					t.Errorf("error %v names no remedy", err)
-				}
-			}
-		})
+		}
+		if want != nil && !strings.Contains(err.Error(), "kafka-delete-records.sh") {
+			t.Errorf("error %v names no remedy", err)
+		}
 	}
 }
 
