@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/ClickHouse/ch-go/compress"
 	"github.com/andybalholm/brotli"
@@ -46,6 +47,25 @@ func decode(r *http.Request, frames bool) (io.Reader, error) {
 		body = newFrameReader(body)
 	}
 	return body, nil
+}
+
+// arriving bounds the wait for each piece of a request's body. The bound ends
+// with the body: net/http goes on reading, for the client's leaving, and what it
+// takes for that ends the context of this request and of all that follow on the
+// connection.
+type arriving struct {
+	io.ReadCloser
+	conn   *http.ResponseController
+	within time.Duration
+}
+
+func (a *arriving) Read(p []byte) (int, error) {
+	_ = a.conn.SetReadDeadline(time.Now().Add(a.within))
+	n, err := a.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		_ = a.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 // frameReader unpacks ClickHouse's own compressed frames. It exists because

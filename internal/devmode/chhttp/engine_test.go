@@ -100,9 +100,54 @@ func TestClientThatLeavesEndsItsSelect(t *testing.T) {
 	}
 }
 
+// Two clients may call their statements by one name: who leaves ends its own.
+func TestClientThatLeavesEndsNobodyElsesSelect(t *testing.T) {
+	server := devtest.ClickHouse(t)
+	begin := func(name string) (leave func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		sql := "SELECT '" + name + "', sum(sleepEachRow(0.001)) FROM numbers(100000000) FORMAT JSON SETTINGS max_block_size = 100, function_sleep_max_microseconds_per_block = 0"
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, server+"/?query_id=shared", strings.NewReader(sql))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				resp.Body.Close()
+			}
+		}()
+		return func() { cancel(); <-left }
+	}
+	running := func(want string) func() bool {
+		return func() bool {
+			return want == devtest.Exec(t, server, "SELECT arrayStringConcat(arraySort(groupArray(concat(extract(query, '\\'(\\w+)\\''), ' ', toString(is_cancelled)))), ', ') FROM system.processes WHERE Settings['log_comment'] = 'shared'")
+		}
+	}
+	stays, leaves := begin("stays"), begin("leaves")
+	wait(t, "both to run", running("leaves 0, stays 0"))
+	leaves()
+	wait(t, "one to run on", running("stays 0"))
+	stays()
+	wait(t, "the other to end", running(""))
+}
+
+// What an INSERT is checked against may take its time: the fence reads a table.
+func TestInsertWithASlowConstraint(t *testing.T) {
+	server := devtest.ClickHouse(t)
+	db := devtest.Database(t, server)
+	devtest.Exec(t, server, "CREATE TABLE t (a UInt32, CONSTRAINT c CHECK a IN (SELECT 1 + sum(sleepEachRow(0.1)) FROM numbers(5))) ENGINE = MergeTree ORDER BY a", "database", db)
+	for _, sql := range []string{"INSERT INTO t VALUES (1)", "INSERT INTO t FORMAT CSV\n1\n", "INSERT INTO t SELECT 1"} {
+		devtest.Exec(t, server, sql, "database", db)
+	}
+	if got := devtest.Exec(t, server, "SELECT count() FROM t", "database", db); got != "3" {
+		t.Errorf("%s rows stand", got)
+	}
+}
+
 func wait(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !done() {
 		select {
 		case <-deadline:

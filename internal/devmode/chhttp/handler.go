@@ -32,6 +32,13 @@ const (
 	// receiveTimeout bounds the wait for the next piece of an INSERT's body:
 	// what the engine checked when the insert began must not be trusted for ever.
 	receiveTimeout = 30 * time.Second
+	// killEvery: how often the statement of a client that has left is told to end.
+	killEvery = 200 * time.Millisecond
+	// never, in microseconds, is when the engine asks whether an INSERT's sender
+	// has cancelled it. Asked while a constraint's subquery runs, which a busy
+	// machine makes longer than the 0.1 s between two questions, it believes that
+	// every streamed INSERT was. KILL QUERY does not wait for the question.
+	never = "86400000000"
 )
 
 // Handler serves the interface.
@@ -101,6 +108,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q *request, o *o
 	if q.session {
 		return &statusError{http.StatusNotImplemented, 48, "sessions (session_id) are not kept by the embedded ClickHouse"}
 	}
+	r.Body = &arriving{r.Body, http.NewResponseController(w), receiveTimeout}
 	body, err := decode(r, q.decompress)
 	if err != nil {
 		return &statusError{http.StatusBadRequest, 354, err.Error()}
@@ -128,6 +136,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q *request, o *o
 	if st.verb == "KILL" && st.sync {
 		return &statusError{http.StatusNotImplemented, 48, "KILL QUERY … SYNC never returns in the embedded ClickHouse; use ASYNC"}
 	}
+	if st.insert() {
+		q.settings["interactive_delay"] = never
+	}
 	s, err := h.pool.get(r.Context(), q.database, q.settings)
 	if err != nil {
 		return err
@@ -138,13 +149,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, q *request, o *o
 	}
 	start := time.Now()
 	if st.insert() {
-		conn := http.NewResponseController(w)
-		await := func() { _ = conn.SetReadDeadline(time.Now().Add(receiveTimeout)) }
-		sum, err := insert(s.conn, sql[:st.cut], st.format, q.params, rest, await)
+		sum, err := insert(s.conn, sql[:st.cut], st.format, q.params, rest)
 		if err != nil {
 			return err
 		}
-		_ = conn.SetReadDeadline(time.Time{})
 		h.summary(w, sum, start)
 		return nil
 	}
@@ -188,16 +196,27 @@ func (h *Handler) query(w http.ResponseWriter, r *http.Request, s *session, sql 
 	return err
 }
 
-// watch ends the session's statement when the client goes away. The returned
-// function must be called before the session is given back.
+// watch ends the session's statement when the client goes away. It says so
+// more than once: the statement may not have begun when it is said first. The
+// returned function must be called before the session is given back.
 func (h *Handler) watch(ctx context.Context, s *session) func() {
 	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		select {
 		case <-stop:
+			return
 		case <-ctx.Done():
+		}
+		again := time.NewTicker(killEvery)
+		defer again.Stop()
+		for {
 			h.kill(s)
+			select {
+			case <-stop:
+				return
+			case <-again.C:
+			}
 		}
 	}()
 	return func() { close(stop); <-ended }
@@ -209,7 +228,8 @@ func (h *Handler) kill(s *session) {
 		return
 	}
 	defer conn.Close()
-	_, err = conn.Query([]byte("KILL QUERY WHERE Settings['log_comment'] = "+quoteString(s.settings["log_comment"])+" ASYNC"), "Null", nil, nil)
+	// Not by the client's query id, which others may use at the same time.
+	_, err = conn.Query([]byte("KILL QUERY WHERE Settings['"+tagSetting+"'] = "+quoteString(s.tag)+" ASYNC"), "Null", nil, nil)
 	if err != nil {
 		h.log.Warn("end the statement of a client that went away", "error", err)
 	}
@@ -218,9 +238,7 @@ func (h *Handler) kill(s *session) {
 // insert pushes a body into the engine. A body that does not arrive whole is
 // dropped: the client has been told nothing, and rows it may send again must
 // not stand already.
-//
-// await is called before every wait for a piece of the body.
-func insert(conn *chdb.Conn, sql []byte, format string, params []chdb.Param, body io.Reader, await func()) (chdb.Summary, error) {
+func insert(conn *chdb.Conn, sql []byte, format string, params []chdb.Param, body io.Reader) (chdb.Summary, error) {
 	ins, err := conn.Insert(sql, format, params)
 	if err != nil {
 		return chdb.Summary{}, err
@@ -228,7 +246,6 @@ func insert(conn *chdb.Conn, sql []byte, format string, params []chdb.Param, bod
 	defer ins.Abort()
 	buf := make([]byte, 256<<10)
 	for total := 0; ; {
-		await()
 		n, err := body.Read(buf)
 		if total += n; total > maxInsert {
 			return chdb.Summary{}, &statusError{http.StatusRequestEntityTooLarge, 241, "the body of one INSERT is limited to 4 GiB here"}

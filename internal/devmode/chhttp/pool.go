@@ -13,13 +13,17 @@ import (
 	"github.com/storepulse/storepulse/internal/devmode/chdb"
 )
 
+// tagSetting carries a session's tag: of the engine's settings it is one that
+// changes nothing and that no client sets.
+const tagSetting = "query_cache_tag"
+
 // errBusy: as many statements run as may run, and none ended in time.
 var errBusy = errors.New("too many simultaneous statements")
 
 // session is one connection to the engine and what has been set on it.
 type session struct {
 	conn     *chdb.Conn
-	tag      string // names the connection's statements in system.processes
+	tag      string // names this connection's statements alone in system.processes
 	database string
 	settings map[string]string
 	spoiled  bool // its state is unknown or foreign: close it after use
@@ -122,9 +126,7 @@ func (s *session) prepare(database string, settings map[string]string) error {
 		}
 		s.database = database
 	}
-	if _, ok := settings["log_comment"]; !ok {
-		settings["log_comment"] = s.tag
-	}
+	settings[tagSetting] = s.tag
 	var change []string
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if old, ok := s.settings[name]; !ok || old != settings[name] {
