@@ -185,7 +185,7 @@ func (c *Client) lock(ctx context.Context, lease time.Duration) (*schemaLock, er
 			_ = l.release(context.WithoutCancel(ctx)) // it may be ours; if that fails too, the lease ends it
 			return nil, fmt.Errorf("lock database %s for migrations: %w", c.cfg.Database, cmp.Or(err, ctx.Err()))
 		}
-		if err := l.takeStale(ctx); err != nil {
+		if err := l.takeStale(ctx); err != nil && ctx.Err() == nil {
 			return nil, err
 		}
 		wait := time.NewTimer(lockPoll)

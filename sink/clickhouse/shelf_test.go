@@ -25,14 +25,27 @@ type shelf struct {
 // newShelf has a tenant in Shanghai, and one in New York for each of dormancies.
 func newShelf(t *testing.T) *shelf {
 	t.Helper()
-	s := &shelf{t: t, url: engine(t), db: newDatabase(t), begin: time.Now().UTC()}
+	s := &shelf{t: t, url: engine(t), db: newDatabase(t)}
 	s.c = openClient(t, s.url, s.db)
 	if _, err := s.c.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.apply()
 	s.insert("lanes (lane, term, worker, pipeline, partitions)", "0, 1, 'w', 'main', 1")
+	s.begin = withinTheHour()
 	return s
+}
+
+// withinTheHour waits where an hour is about to turn, and with it perhaps a day
+// of some shop: views know the hour and the day that go on.
+func withinTheHour() time.Time {
+	const enough = time.Minute // a test takes a second
+	now := time.Now().UTC()
+	if next := now.Truncate(time.Hour).Add(time.Hour); next.Sub(now) < enough {
+		<-time.After(next.Sub(now))
+		now = time.Now().UTC()
+	}
+	return now
 }
 
 func (s *shelf) apply() {

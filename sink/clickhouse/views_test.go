@@ -263,7 +263,7 @@ func TestPanelsByDayShowWholeDays(t *testing.T) {
 			from := time.Date(2025, 11, 3, hour, 0, 0, 0, time.UTC)
 			sql := strings.ReplaceAll(q.Expand(from, from.AddDate(0, 0, 10), time.Hour), "metric_", "`"+s.db+"`.metric_")
 			rows := fmt.Sprintf("SELECT toDayOfMonth(tupleElement(row, 1), 'UTC') AS day, tupleElement(row, 2) AS orders FROM (SELECT tuple(*) AS row FROM (%s))", sql)
-			got := s.ask("SELECT arrayStringConcat(groupArray(day), ' '), toString(min(orders)), toString(max(orders)) FROM (" + rows + ")")
+			got := s.ask("SELECT arrayStringConcat(arraySort(groupArray(day)), ' '), toString(min(orders)), toString(max(orders)) FROM (" + rows + ")")
 			s.want(got, days+"\t4\t4", fmt.Sprintf("days from %s, and their orders", from))
 		}
 	}
