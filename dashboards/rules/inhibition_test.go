@@ -1,15 +1,16 @@
 package rules
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,9 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// longEnough bounds the waits for an Alertmanager that is there at once elsewhere.
+const longEnough = 3 * time.Minute
+
 // manager is a real Alertmanager with the generated configuration.
 type manager struct {
 	url  string
@@ -44,29 +48,47 @@ type manager struct {
 func startManager(t *testing.T) manager {
 	t.Helper()
 	dir := write(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	cmd := exec.CommandContext(t.Context(), devtest.Tool(t, "prometheus-alertmanager"),
+		"--config.file="+filepath.Join(dir, "alertmanager/alertmanager.yml"), "--storage.path="+t.TempDir(), "--web.listen-address=127.0.0.1:0", "--cluster.listen-address=")
+	said, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), devtest.Tool(t, "prometheus-alertmanager"),
-		"--config.file="+filepath.Join(dir, "alertmanager/alertmanager.yml"), "--storage.path="+t.TempDir(), "--web.listen-address="+addr, "--cluster.listen-address=")
-	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	var log bytes.Buffer
+	address, ended := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		listens := regexp.MustCompile(`msg="Listening on" address=(\S+)`)
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			fmt.Fprintln(&log, lines.Text())
+			if m := listens.FindStringSubmatch(lines.Text()); m != nil {
+				select {
+				case address <- m[1]:
+				default:
+				}
+			}
+		}
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
+		<-ended
 		_ = cmd.Wait()
 		if t.Failed() {
 			t.Log(log.String())
 		}
 	})
-	m := manager{url: "http://" + addr, http: &http.Client{Timeout: 20 * time.Second}}
+	m := manager{http: &http.Client{Timeout: time.Minute}}
+	select {
+	case addr := <-address:
+		m.url = "http://" + addr
+	case <-ended:
+		t.Fatal("Alertmanager ended before it listened")
+	case <-time.After(longEnough):
+		t.Fatal("Alertmanager does not say where it listens")
+	}
 	m.until(t, "Alertmanager is ready", func() bool {
 		res, err := m.http.Get(m.url + "/-/ready")
 		if err != nil {
@@ -79,13 +101,13 @@ func startManager(t *testing.T) manager {
 
 func (m manager) until(t *testing.T, what string, reached func() bool) {
 	t.Helper()
-	deadline, tick := time.After(time.Minute), time.NewTicker(50*time.Millisecond)
+	deadline, tick := time.After(longEnough), time.NewTicker(50*time.Millisecond)
 	defer tick.Stop()
 	for !reached() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited a minute until %s", what)
+			t.Fatalf("waited %s until %s", longEnough, what)
 		}
 	}
 }

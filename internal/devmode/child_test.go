@@ -57,7 +57,7 @@ func TestChildDiesWithItsParent(t *testing.T) {
 	if pid == 0 {
 		t.Fatal("the parent told no process id")
 	}
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) && !zombie(pid) {
 		select {
 		case <-deadline:

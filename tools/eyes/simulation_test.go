@@ -45,7 +45,7 @@ func newSimulation(t *testing.T, edit func(rules []byte) []byte) *simulation {
 	t.Helper()
 	s := &simulation{t: t, db: teststorage.New(t), last: map[string]time.Time{}, firing: map[string]time.Time{}}
 	parse := parser.NewParser(parser.Options{})
-	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 50_000_000, Timeout: time.Minute, Parser: parse})
+	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 50_000_000, Timeout: time.Hour, Parser: parse})
 	s.query = rules.EngineQueryFunc(engine, s.db)
 	manager := rules.NewManager(&rules.ManagerOptions{
 		Context: t.Context(), QueryFunc: s.query, NotifyFunc: func(context.Context, string, ...*rules.Alert) {},
