@@ -125,7 +125,7 @@ func (b *brokers) log(node int) string {
 }
 
 // startBound is how long a broker may take to come back on a busy machine.
-const startBound = 2 * time.Minute
+const startBound = 5 * time.Minute
 
 // ready waits until a launched node says that it has started.
 func (b *brokers) ready(ctx context.Context, node int) error {

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/storepulse/storepulse/internal/config"
@@ -138,31 +136,5 @@ func TestScheduleIsItsSeed(t *testing.T) {
 		if !differ || len(seen) < 8 {
 			t.Errorf("%d brokers: another seed differs: %v; kinds among the first 20: %d", nodes, differ, len(seen))
 		}
-	}
-}
-
-// TestASlowMachineGetsItsTime: a run without enough faults goes on until there
-// are, and not for ever.
-func TestASlowMachineGetsItsTime(t *testing.T) {
-	for _, c := range []struct {
-		faults map[time.Duration]Kind // by the second in which they happen
-		want   time.Duration
-	}{
-		{map[time.Duration]Kind{1: WorkerKill, 2: StoreKill, 3: StoreKill}, 10 * time.Second},
-		{map[time.Duration]Kind{1: WorkerKill, 2: StoreKill, 14: StoreKill}, 14 * time.Second}, // two faults until then
-		{map[time.Duration]Kind{1: WorkerKill, 2: WorkerKill, 3: WorkerKill, 17: StoreKill}, 17 * time.Second},
-		{map[time.Duration]Kind{1: WorkerKill}, 30 * time.Second},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			begun := time.Now()
-			r := &run{Options: Options{For: 10 * time.Second, LeastFaults: 3, LeastKinds: 2}, table: &table{out: io.Discard, begun: begun}}
-			for at, kind := range c.faults {
-				time.AfterFunc(at*time.Second, func() { r.table.begin(Fault{Kind: kind}) })
-			}
-			r.last(t.Context())
-			if took := time.Since(begun).Round(time.Second); took != c.want {
-				t.Errorf("%v: disturbed for %s, want %s", c.faults, took, c.want)
-			}
-		})
 	}
 }

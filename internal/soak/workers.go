@@ -166,7 +166,7 @@ func (c *workers) stopAll() error {
 
 // stopBound is how long a worker may take to leave, with a store that does not
 // answer: an insert in flight is waited for.
-const stopBound = 60 * time.Second
+const stopBound = 2 * time.Minute
 
 // stop is SIGTERM; a worker that was still checking its ends may say so.
 func (c *workers) stop(w *worker) error {
