@@ -300,7 +300,7 @@ func TestDrainWaitsForAnInsertThatBeganBeforeTheFence(t *testing.T) {
 	others := slow(1, "storepulse/test/44/1/77") // of another lane
 	wait := func(and string, want uint64) {
 		t.Helper()
-		for ctx, cancel := context.WithTimeout(ctx, 90*time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for ctx, cancel := context.WithTimeout(ctx, 90*time.Second); ; {
 			var n uint64
 			if err := c.Conn().QueryRow(ctx, "SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO snapshots%' AND Settings['log_comment'] LIKE 'storepulse/test/4%/1/77' "+and).Scan(&n); err != nil {
 				t.Fatal(err)
