@@ -282,13 +282,25 @@ func TestDrainWaitsForAnInsertThatBeganBeforeTheFence(t *testing.T) {
 			status <- resp.StatusCode
 		}()
 		fmt.Fprintf(pw, `{"lane":4,"term":%d,"epoch":1,"plan_id":"00000000-0000-0000-0000-000000000001","body":"x"}`+"\n", term)
-		return func() int { pw.Close(); return <-status }
+		ended := make(chan struct{})
+		go func() { // a server does not wait long for the next piece of a body
+			for {
+				select {
+				case <-ended:
+					pw.Close()
+					return
+				case <-time.After(5 * time.Second):
+					fmt.Fprintln(pw)
+				}
+			}
+		}()
+		return func() int { close(ended); return <-status }
 	}
 	finish := slow(1, "storepulse/test/4/1/77")
 	others := slow(1, "storepulse/test/44/1/77") // of another lane
 	wait := func(and string, want uint64) {
 		t.Helper()
-		for ctx, cancel := context.WithTimeout(ctx, 30*time.Second); ; {
+		for ctx, cancel := context.WithTimeout(ctx, 90*time.Second); ; {
 			var n uint64
 			if err := c.Conn().QueryRow(ctx, "SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO snapshots%' AND Settings['log_comment'] LIKE 'storepulse/test/4%/1/77' "+and).Scan(&n); err != nil {
 				t.Fatal(err)

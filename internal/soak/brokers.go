@@ -30,11 +30,16 @@ type brokers struct {
 	}
 }
 
-// Ports of a node, as kafka.sh lays them out.
+// Ports of a node, as kafka.sh lays them out, and after them those of the rest.
+// None is the kernel's to choose: it would give the port of what is down just
+// now, or not yet up, to somebody else.
 const (
-	nodeStep    = 10
-	proxiedPort = 3 // where it answers what came through a proxy
-	proxyPort   = 4 // where it tells those clients to go
+	nodeStep       = 10
+	proxiedPort    = 3   // where it answers what came through a proxy
+	proxyPort      = 4   // where it tells those clients to go
+	storePort      = 6   // of the first node's ten: the engine's
+	storeProxyPort = 7   // and where the workers find it
+	workersPort    = 100 // of the first worker
 )
 
 func newBrokers(script, dir string, port, nodes int) *brokers {
@@ -120,7 +125,7 @@ func (b *brokers) log(node int) string {
 }
 
 // startBound is how long a broker may take to come back on a busy machine.
-const startBound = 2 * time.Minute
+const startBound = 5 * time.Minute
 
 // ready waits until a launched node says that it has started.
 func (b *brokers) ready(ctx context.Context, node int) error {
@@ -171,7 +176,7 @@ func (b *brokers) close() {
 // createTopics makes both topics. Their records are dated as the simulated
 // shop goes, long past for the broker: retention must not look at that.
 func (b *brokers) createTopics(ctx context.Context, lanes int, names ...string) error {
-	client := &kafka.Client{Addr: kafka.TCP(b.list(0)...), Timeout: 20 * time.Second}
+	client := &kafka.Client{Addr: kafka.TCP(b.list(0)...), Timeout: time.Minute}
 	copies := 1
 	if b.nodes >= 3 {
 		copies = 3

@@ -23,15 +23,23 @@ func (r *run) actions() [numKinds]func(context.Context, Fault) (time.Time, error
 // hold waits while a fault lasts; the end of the run ends it early.
 func (r *run) hold(ctx context.Context, d time.Duration) { _ = sleep(ctx, d) }
 
-// stuck is how long lanes may finish nothing after a fault before the run is
-// given up: several times the longest wait between two claims.
-const stuck = 4 * time.Minute
+const (
+	// stuck is how long lanes may finish nothing after a fault before the run is
+	// given up: many times the longest wait between two claims.
+	stuck = 8 * time.Minute
+	// patience is how long lanes may recover before no other fault is begun: where
+	// everything is slow, they would never have the time to.
+	patience = 30 * time.Second
+)
 
 // disturb draws faults and lets them happen until ctx ends, then waits until
 // all are over and every lane has finished an epoch after the last of them.
 func (r *run) disturb(ctx, life context.Context, s *Schedule) {
 	var running sync.WaitGroup
-	var busy [numClasses]sync.Mutex
+	var busy [numClasses]chan struct{}
+	for class := range busy {
+		busy[class] = make(chan struct{}, 1)
+	}
 	actions := r.actions()
 	next := time.Now()
 	for {
@@ -43,10 +51,11 @@ func (r *run) disturb(ctx, life context.Context, s *Schedule) {
 		if sleep(ctx, time.Until(next)) != nil {
 			break
 		}
-		class := &busy[kinds[f.Kind].class]
-		class.Lock()
+		class := busy[kinds[f.Kind].class]
+		class <- struct{}{}
+		for r.table.overdue(patience) && sleep(ctx, 200*time.Millisecond) == nil {
+		}
 		if ctx.Err() != nil {
-			class.Unlock()
 			break
 		}
 		h := r.table.begin(f)
@@ -56,7 +65,7 @@ func (r *run) disturb(ctx, life context.Context, s *Schedule) {
 			if over := ctx.Err() != nil && errors.Is(err, ctx.Err()); err != nil && !over && life.Err() == nil {
 				r.found(fmt.Errorf("fault %d (%s): %w", f.Number, f.Kind, err))
 			}
-			class.Unlock()
+			<-class
 			r.table.end(h, end)
 			r.recover(life, h, end)
 		})

@@ -39,7 +39,7 @@ func (n *network) toKafka(listen, upstream string) error {
 }
 
 // toStore starts the proxy to ClickHouse and gives its URL.
-func (n *network) toStore(upstream string) (string, error) {
+func (n *network) toStore(listen, upstream string) (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("serve 503: %w", err)
@@ -49,7 +49,7 @@ func (n *network) toStore(upstream string) (string, error) {
 	})}
 	go func() { _ = n.busy.Serve(ln) }()
 	n.to.store, n.to.busy = upstream, ln.Addr().String()
-	n.store = toxiproxy.NewProxy(n.server, "store", "127.0.0.1:0", upstream)
+	n.store = toxiproxy.NewProxy(n.server, "store", listen, upstream)
 	if err := n.store.Start(); err != nil {
 		return "", fmt.Errorf("proxy to clickhouse: %w", err)
 	}

@@ -55,6 +55,13 @@ func (t *table) recovered(h *happened, after time.Duration) {
 	t.printf("fault %d %s lasted %.1fs, recovered %.1fs after", h.Number, h.Kind, h.ended.Sub(h.begun).Seconds(), h.recovery.Seconds())
 }
 
+// overdue says whether lanes have not recovered from a fault that has long been over.
+func (t *table) overdue(by time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.mu.list, func(h *happened) bool { return !h.known && !h.ended.IsZero() && time.Since(h.ended) > by })
+}
+
 // counts says how many faults have begun, and how many are over.
 func (t *table) counts() (begun, over int) {
 	t.mu.Lock()

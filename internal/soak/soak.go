@@ -38,6 +38,10 @@ type Options struct {
 	Rate      float64       // events per second
 	Lanes     int
 	Outage    time.Duration // > 0: no faults but this: the store is down so long
+
+	// Faults and kinds of faults without which the disturbance goes on, up to
+	// three times as long: a slow machine is slow to restart a broker, too.
+	LeastFaults, LeastKinds int
 }
 
 // run is one soak in progress.
@@ -138,7 +142,7 @@ func (r *run) setUp(ctx context.Context, dir string) error {
 		return err
 	}
 	var err error
-	if r.store, err = startStore(ctx, r.Binary, filepath.Join(dir, "clickhouse"), r.cfg.Sink.ClickHouse.Database); err != nil {
+	if r.store, err = startStore(ctx, r.Binary, filepath.Join(dir, "clickhouse"), r.cfg.Sink.ClickHouse.Database, r.brokers.addr(0, storePort)); err != nil {
 		return err
 	}
 	for n := range r.Nodes {
@@ -146,12 +150,12 @@ func (r *run) setUp(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	url, err := r.network.toStore(r.store.addr)
+	url, err := r.network.toStore(r.brokers.addr(0, storeProxyPort), r.store.addr)
 	if err != nil {
 		return err
 	}
 	r.cfg.Sink.ClickHouse.URL = r.store.url()
-	r.workers = newWorkers(r.Binary, dir, []string{
+	r.workers = newWorkers(r.Binary, dir, r.KafkaPort+workersPort, []string{
 		"STOREPULSE_KAFKA_BROKERS=" + strings.Join(r.brokers.list(proxyPort), ","),
 		"STOREPULSE_KAFKA_SESSION_TIMEOUT=" + sessionTimeout.String(),
 		"STOREPULSE_SINK_CLICKHOUSE_URL=" + url,
@@ -200,8 +204,12 @@ func (r *run) live(ctx, life context.Context) error {
 		}
 	}()
 	err := r.settle(going)
-	disturbing, enough := context.WithTimeout(going, r.For)
+	disturbing, enough := context.WithCancel(going)
 	defer enough()
+	watch.Go(func() {
+		defer enough()
+		r.last(disturbing)
+	})
 	switch {
 	case err != nil:
 	case r.Outage > 0:
@@ -214,6 +222,19 @@ func (r *run) live(ctx, life context.Context) error {
 	err = errors.Join(err, <-fed)
 	r.stopped.Store(true)
 	return err
+}
+
+// last returns when there was enough disturbance: after the time asked for, or
+// where too little has happened by then, as soon as it has.
+func (r *run) last(ctx context.Context) {
+	begun := time.Now()
+	_ = sleep(ctx, r.For)
+	for ctx.Err() == nil && time.Since(begun) < 3*r.For {
+		if faults, _ := r.table.counts(); faults >= r.LeastFaults && r.table.kinds() >= r.LeastKinds {
+			return
+		}
+		_ = sleep(ctx, 100*time.Millisecond)
+	}
 }
 
 // settle waits until every lane has finished an epoch: faults begin on a

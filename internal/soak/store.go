@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,13 +28,8 @@ type store struct {
 	}
 }
 
-func startStore(ctx context.Context, binary, dir, db string) (*store, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("find a port for clickhouse: %w", err)
-	}
-	s := &store{addr: ln.Addr().String(), db: db, http: &http.Client{Timeout: 20 * time.Second}}
-	ln.Close()
+func startStore(ctx context.Context, binary, dir, db, addr string) (*store, error) {
+	s := &store{addr: addr, db: db, http: &http.Client{Timeout: 20 * time.Second}}
 	s.opts = devmode.ClickHouseOptions{DataDir: dir, Listen: s.addr, Exe: binary, Args: []string{"dev", "clickhouse", "--child"}}
 	return s, s.start(ctx)
 }

@@ -12,6 +12,8 @@ import (
 // has left the horizon, and once more when no order waits any longer for its
 // payment: what was late is rebuilt then.
 func (r *run) tick(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startBound) // a broker that is not there for good ends the run
+	defer cancel()
 	w := produce.NewWriter(r.feed.cfg)
 	defer func() { _ = w.Close(ctx) }()
 	t := r.cfg.Transform()

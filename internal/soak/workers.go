@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -22,6 +23,7 @@ type worker struct {
 // started to work is a finding.
 type workers struct {
 	binary string
+	port   int // of the first worker; each has one of its own, also those that have gone
 	dir    string
 	env    []string
 	found  func(error) // called with what must fail the run
@@ -35,8 +37,8 @@ type workers struct {
 	}
 }
 
-func newWorkers(binary, dir string, env []string, found func(error)) *workers {
-	return &workers{binary: binary, dir: dir, env: env, found: found}
+func newWorkers(binary, dir string, port int, env []string, found func(error)) *workers {
+	return &workers{binary: binary, dir: dir, port: port, env: env, found: found}
 }
 
 // startedText is what a worker logs once it has spoken to both ends.
@@ -53,19 +55,13 @@ func (c *workers) start() error {
 }
 
 func (c *workers) launch(args ...string) (*worker, error) {
-	// Chosen by the kernel, so that workers never meet; taken again at once.
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("find a port for a worker: %w", err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.closed {
 		return nil, errors.New("start a worker: the run is over")
 	}
 	c.mu.next++
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port+c.mu.next-1))
 	name := fmt.Sprintf("worker-%03d", c.mu.next)
 	p, err := startProcess(name, filepath.Join(c.dir, name+".log"), append(c.env, "STOREPULSE_HTTP_LISTEN="+addr), c.binary, args...)
 	if err != nil {
@@ -170,7 +166,7 @@ func (c *workers) stopAll() error {
 
 // stopBound is how long a worker may take to leave, with a store that does not
 // answer: an insert in flight is waited for.
-const stopBound = 60 * time.Second
+const stopBound = 2 * time.Minute
 
 // stop is SIGTERM; a worker that was still checking its ends may say so.
 func (c *workers) stop(w *worker) error {

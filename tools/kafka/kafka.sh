@@ -21,7 +21,7 @@
 # Commands speak of all nodes, or of one: KAFKA_NODES=3 KAFKA_NODE=2 kafka.sh kill.
 #
 # KAFKA_PORT (19092), KAFKA_NODES (1), KAFKA_NODE (all), KAFKA_HOME (build/kafka),
-# KAFKA_HEAP (512m), KAFKA_OPTS (more flags for java), KAFKA_START_WAIT (60 s), KAFKA_STOP_WAIT (30 s).
+# KAFKA_HEAP (512m), KAFKA_OPTS (more flags for java), KAFKA_START_WAIT (180 s), KAFKA_STOP_WAIT (30 s).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -149,8 +149,10 @@ start() {
 launch() {
 	pid >/dev/null && return
 	prepare
+	rm -f "$pidfile" # of a former broker
 	# A session of its own, so that an interrupt at the terminal spares it.
 	setsid bash -c 'echo $$ >"$1"; shift; exec "$@"' _ "$pidfile" "${broker[@]}" >>"$log" 2>&1 </dev/null &
+	until [[ -s $pidfile ]] || ! kill -0 $! 2>/dev/null; do sleep 0.05; done
 }
 
 run() {
@@ -165,9 +167,12 @@ run() {
 prepare() {
 	need java "install a JDK or JRE 17 or newer (Debian: apt-get install openjdk-17-jre-headless)"
 	compgen -G "$libs/kafka-server-*.jar" >/dev/null || die "no jars in $libs: run $0 install (make kafka) first"
-	if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-		die "port $port is taken by another program: set KAFKA_PORT"
-	fi
+	# A killed broker has lost its memory, and so its name, before its sockets.
+	local waited=0
+	while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+		((++waited <= 100)) || die "port $port is taken by another program: set KAFKA_PORT"
+		sleep 0.1
+	done
 	configure
 	certify
 	if [[ ! -f $dir/data/meta.properties ]]; then
@@ -182,12 +187,14 @@ prepare() {
 }
 
 ready() {
-	local waited=0 limit=$((${KAFKA_START_WAIT:-60} * 10))
+	local waited=0 gone=0 limit=$((${KAFKA_START_WAIT:-180} * 10))
 	until grep -q "Kafka Server started" "$log"; do
-		if ((waited > 20)) && ! pid >/dev/null; then
+		if pid >/dev/null; then
+			gone=0
+		elif ((++gone > 20)); then
 			die "kafka ended while starting: $(tail -n 5 "$log") (all of it: $log)"
 		fi
-		((++waited <= limit)) || { stop_node >/dev/null; die "kafka was not ready within ${KAFKA_START_WAIT:-60} s: $(tail -n 5 "$log")"; }
+		((++waited <= limit)) || { stop_node >/dev/null; die "kafka was not ready within ${KAFKA_START_WAIT:-180} s: $(tail -n 5 "$log")"; }
 		sleep 0.1
 	done
 	echo "kafka is ready: 127.0.0.1:$port, pid $(pid), log $log"

@@ -22,15 +22,15 @@ func execute() int {
 	var scenario string
 	flag.StringVar(&o.Binary, "binary", "bin/storepulse", "the built program")
 	flag.StringVar(&o.Kafka, "kafka", "tools/kafka/kafka.sh", "the script that runs a real Kafka")
-	flag.IntVar(&o.KafkaPort, "kafka-port", 29092, "port of the first broker; four further, and ten further for the next broker")
+	flag.IntVar(&o.KafkaPort, "kafka-port", 29092, "port of the first broker, seven further, ten further for the next broker; and from a hundred further on one for each worker")
 	flag.IntVar(&o.Nodes, "nodes", 3, "brokers, 1 or 3; leaders move only among 3")
 	flag.StringVar(&o.Dir, "dir", "build/soak", "logs go into a folder of it, named by the seed")
 	flag.Uint64Var(&o.Seed, "seed", 0, "decides faults and events; 0 = drawn by the clock")
 	flag.DurationVar(&o.For, "for", 3*time.Minute, "how long faults are drawn")
 	flag.DurationVar(&o.Every, "every", 5*time.Second, "a fault so often, on average")
 	only := flag.String("only", "", "kinds of faults, separated by commas; no others are drawn")
-	least := flag.Int("faults", 0, "fewer faults than this fail the run")
-	leastKinds := flag.Int("kinds", 0, "fewer kinds of faults than this fail the run")
+	flag.IntVar(&o.LeastFaults, "faults", 0, "fewer faults than this fail the run, which lasts up to three times -for until they have happened")
+	flag.IntVar(&o.LeastKinds, "kinds", 0, "the same for kinds of faults")
 	flag.Float64Var(&o.Rate, "rate", 300, "events per second")
 	flag.IntVar(&o.Lanes, "lanes", 4, "partitions of each topic")
 	flag.StringVar(&scenario, "scenario", "faults", "faults, or outage: the store is down for -for")
@@ -63,8 +63,8 @@ func execute() int {
 	context.AfterFunc(ctx, stop) // a second signal kills
 	fmt.Printf("soak: seed %d (repeat with SOAK_SEED=%d: same faults and same shoppers; when they meet is up to the machine)\n", o.Seed, o.Seed)
 	res, err := soak.Run(ctx, o, os.Stdout)
-	if err == nil && (res.Faults < *least || res.Kinds < *leastKinds) {
-		err = fmt.Errorf("%d faults of %d kinds took place, wanted at least %d of %d", res.Faults, res.Kinds, *least, *leastKinds)
+	if err == nil && (res.Faults < o.LeastFaults || res.Kinds < o.LeastKinds) {
+		err = fmt.Errorf("%d faults of %d kinds took place, wanted at least %d of %d", res.Faults, res.Kinds, o.LeastFaults, o.LeastKinds)
 	}
 	if err != nil {
 		fmt.Printf("soak failed (seed %d):\n%v\n", o.Seed, err)
