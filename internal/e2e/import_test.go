@@ -26,7 +26,7 @@ func importShop(t *testing.T, file, mapping string, extra ...string) (s *shop, r
 	s = newShop(t, k.Addr(), 2*time.Second, 4)
 	s.cfg.Events.ExtraTypes = extra
 	p := s.start("import", file, "--mapping", mapping)
-	p.wait(t, 2*time.Minute)
+	p.wait(t)
 	s.drain()
 
 	m, err := imports.LoadMapping(mapping)
