@@ -31,7 +31,7 @@ func TestGreatestEpoch(t *testing.T) {
 				`{"id":"o%d","source":"/oms","type":"order.updated","time":"2026-11-10T10:00:00Z","anonymous_id":"a","platform":"h5","order_id":"o%d","order_version":2,"currency":"CNY","payable_amount":"1.00","items":[%s]}`, i, i, items)})
 		}
 		// The second epoch is full with all that follows the first, however long that takes to send.
-		worker := s.startEnv(append(s.env(), "STOREPULSE_INGEST_EPOCH_INTERVAL=1h", fmt.Sprint("STOREPULSE_INGEST_EPOCH_RECORDS=", orders-1)), "run")
+		worker := s.startEnv(append(s.env(), "STOREPULSE_INGEST_EPOCH_INTERVAL=1m", fmt.Sprint("STOREPULSE_INGEST_EPOCH_RECORDS=", orders-1)), "run")
 		s.send(events[:1]) // the first epoch takes what there is
 		worker.await(t, "lane starts")
 		s.wait("SELECT count() FROM fact_order_items", fmt.Sprint(lines))
