@@ -42,22 +42,22 @@ test: ## all tests that need no real Kafka (PKGS=./transform/...)
 	$(GO) test -json -timeout 60m -skip '$(ELSEWHERE)' $(PKGS) | $(GO) run ./internal/tools/testsum
 
 test-race: ## the same under the race detector
-	$(GO) test -race -json -timeout 90m -skip '$(ELSEWHERE)' $(PKGS) | $(GO) run ./internal/tools/testsum
+	$(GO) test -race -json -timeout 60m -skip '$(ELSEWHERE)' $(PKGS) | $(GO) run ./internal/tools/testsum
 
 test-kafka: kafka-start ## the tests of Kafka behaviour on a real Kafka: starts it, runs them, stops it
 	trap 'tools/kafka/kafka.sh stop' EXIT; \
 	export CI=true STOREPULSE_TEST_KAFKA=$(KAFKA_ADDR) STOREPULSE_TEST_KAFKA_CA=$(CURDIR)/build/kafka/19092/broker.crt; \
-	{ $(GO) test -json -count=1 -timeout 40m ./ingest/... ./internal/produce ; \
+	{ $(GO) test -json -count=1 -timeout 60m ./ingest/... ./internal/produce ; \
 	  $(GO) test -json -count=1 -timeout 60m -run '^($(subst $(space),|,$(strip $(ON_KAFKA))))$$' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
 test-eyes: promtools ## rules, alerts and panels on promtool, a real Prometheus, a real Alertmanager and the engine
 	export CI=true; \
-	{ $(GO) test -json -count=1 -timeout 40m ./dashboards/... ; \
+	{ $(GO) test -json -count=1 -timeout 60m ./dashboards/... ; \
 	  $(GO) test -C tools/eyes -json -count=1 -timeout 60m -skip '^(TestCompose|TestStack)' ./... ; \
-	  $(GO) test -json -count=1 -timeout 40m -run '$(EYES)' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
+	  $(GO) test -json -count=1 -timeout 60m -run '$(EYES)' ./internal/e2e; } | $(GO) run ./internal/tools/testsum
 
 test-compose: ## compose.yaml and what it mounts, as docker compose reads them; needs no Docker
-	cd tools/eyes && CI=true $(GO) test -count=1 -timeout 40m -run '^(TestCompose|TestStack)' .
+	cd tools/eyes && CI=true $(GO) test -count=1 -timeout 60m -run '^(TestCompose|TestStack)' .
 
 promtools: ## prometheus, promtool, Alertmanager and amtool into build/promtools, from the distribution's packages
 	@tools/promtools.sh

@@ -33,7 +33,8 @@ func TestAgreement(t *testing.T) {
 // agree makes one run and compares.
 func agree(t *testing.T, addr string, session time.Duration) bool {
 	s := newShop(t, addr, session, 2)
-	env := append(s.env(), "STOREPULSE_INGEST_EPOCH_INTERVAL=1s", "STOREPULSE_PIPELINE_SNAPSHOT_EVERY=30s")
+	// Moments of silence must not become time that passes.
+	env := append(s.env(), "STOREPULSE_INGEST_EPOCH_INTERVAL=1s", "STOREPULSE_PIPELINE_SNAPSHOT_EVERY=30s", "STOREPULSE_TRANSFORM_SESSION_IDLE_AFTER=1h")
 	worker := s.startEnv(env, "run")
 	worker.await(t, "lane starts")
 	// Every version of a session is a record of what was counted when.
@@ -75,7 +76,7 @@ func agree(t *testing.T, addr string, session time.Duration) bool {
 	c.versions(last)
 	c.hourly(scrapes, start)
 	gauges := s.gauges(worker)
-	worker.stop(t, time.Minute)
+	worker.stop(t)
 	if !c.ledger(last) {
 		t.Logf("the run does not count, the stop was too slow for its bound:\n%s", worker.log.tail(6))
 		return false

@@ -123,7 +123,7 @@ func fails(t *testing.T, p *process, want ...string) {
 	t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatalf("still running\n%s", p.log.tail(30))
 	}
 	if p.err == nil {

@@ -30,13 +30,14 @@ func TestGreatestEpoch(t *testing.T) {
 			events = append(events, gen.Event{Topic: schemas.OrdersTopic, Key: []byte("a"), Time: at, Value: fmt.Appendf(nil,
 				`{"id":"o%d","source":"/oms","type":"order.updated","time":"2026-11-10T10:00:00Z","anonymous_id":"a","platform":"h5","order_id":"o%d","order_version":2,"currency":"CNY","payable_amount":"1.00","items":[%s]}`, i, i, items)})
 		}
-		worker := s.startEnv(append(s.env(), "STOREPULSE_INGEST_EPOCH_INTERVAL=15s"), "run")
+		// The second epoch is full with all that follows the first, however long that takes to send.
+		worker := s.startEnv(append(s.env(), "STOREPULSE_INGEST_EPOCH_INTERVAL=1m", fmt.Sprint("STOREPULSE_INGEST_EPOCH_RECORDS=", orders-1)), "run")
 		s.send(events[:1]) // the first epoch takes what there is
 		worker.await(t, "lane starts")
 		s.wait("SELECT count() FROM fact_order_items", fmt.Sprint(lines))
 		s.send(events[1:])
 		s.wait("SELECT uniqExact(epoch_row) FROM fact_order_items WHERE epoch = 2", fmt.Sprint(lines*(orders-1)))
-		worker.stop(t, 30*time.Second)
+		worker.stop(t)
 		s.drain()
 		s.wantCount("SELECT count() FROM fact_order_items", lines*orders)
 	})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/storepulse/storepulse/internal/config"
 	"github.com/storepulse/storepulse/internal/devmode"
@@ -55,12 +58,23 @@ type shop struct {
 	lanes   int
 }
 
+// Session timeouts. A machine that stands still for seconds must not cost a
+// worker its lanes in the middle of a test, nor the time it has for a clean
+// stop; only where the lanes of a dead worker must come to another is it brief.
+const (
+	calm  = 10 * time.Second
+	brief = 2 * time.Second
+)
+
+// patience is how long a step may take that must happen.
+const patience = 3 * time.Minute
+
 // kafkas runs a scenario on the embedded broker, or on the real Kafka that
 // STOREPULSE_TEST_KAFKA names: `make test` and `make test-kafka` together run both.
 func kafkas(t *testing.T, scenario func(t *testing.T, addr string, session time.Duration)) {
 	t.Helper()
 	if addr := os.Getenv("STOREPULSE_TEST_KAFKA"); addr != "" {
-		t.Run("real", func(t *testing.T) { scenario(t, addr, 6*time.Second) }) // the broker's least session timeout
+		t.Run("real", func(t *testing.T) { scenario(t, addr, calm) })
 		return
 	}
 	t.Run("embedded", func(t *testing.T) {
@@ -69,7 +83,7 @@ func kafkas(t *testing.T, scenario func(t *testing.T, addr string, session time.
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = k.Close() })
-		scenario(t, k.Addr(), 2*time.Second)
+		scenario(t, k.Addr(), calm)
 	})
 }
 
@@ -107,6 +121,42 @@ func (s *shop) createTopics(clicks, orders int) {
 			s.t.Fatalf("create topic %s: %v", name, err)
 		}
 	}
+	s.awaitPartitions(clicks, orders)
+}
+
+// awaitPartitions waits until the broker says that the topics have so many
+// partitions, each with a leader: it answers the request that makes them before.
+func (s *shop) awaitPartitions(clicks, orders int) {
+	s.t.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(s.cfg.Kafka.Brokers...))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close()
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range s.topics() {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, topic)
+	}
+	eventually(s.t, func() string {
+		res, err := req.RequestWith(s.t.Context(), c)
+		if err != nil {
+			return fmt.Sprintf("metadata: %v", err)
+		}
+		for i, want := range []int{clicks, orders} {
+			led := 0
+			for _, p := range res.Topics[i].Partitions {
+				if p.ErrorCode == 0 && p.Leader >= 0 {
+					led++
+				}
+			}
+			if topic := res.Topics[i]; topic.ErrorCode != 0 || led != want {
+				return fmt.Sprintf("topic %s: error %d, %d partitions with a leader, want %d", s.topics()[i], topic.ErrorCode, led, want)
+			}
+		}
+		return ""
+	})
 }
 
 // env is the configuration as a worker process gets it.
@@ -149,18 +199,30 @@ func (s *shop) startPlain(args ...string) *process {
 
 func (s *shop) startEnv(env []string, args ...string) *process {
 	s.t.Helper()
-	p := &process{cmd: exec.Command(program(s.t), args...), log: &syncBuffer{}, done: make(chan struct{})}
+	return start(s.t, env, program(s.t), args...)
+}
+
+func start(t *testing.T, env []string, bin string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(bin, args...), log: &syncBuffer{}, done: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, p.log, p.log
-	// The worker must not outlive a test that panics.
+	// The process must not outlive a test that panics. The kernel ties the signal
+	// to the thread that forked: it is kept for the child's life.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
+	begun := make(chan error)
 	go func() {
-		p.err = p.cmd.Wait()
-		close(p.done)
+		runtime.LockOSThread()
+		err := p.cmd.Start()
+		begun <- err
+		if err == nil {
+			p.err = p.cmd.Wait()
+			close(p.done)
+		}
 	}()
-	s.t.Cleanup(func() { p.kill() })
+	if err := <-begun; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.kill() })
 	return p
 }
 
@@ -172,18 +234,37 @@ func (s *shop) startWorker() *process {
 	return p
 }
 
+// eventually waits until nothing is wrong any more.
+func eventually(t *testing.T, wrong func() string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; pause(t, 50*time.Millisecond) {
+		what := wrong()
+		if what == "" {
+			return
+		}
+		if time.Now().After(deadline) || t.Context().Err() != nil {
+			t.Fatal(what)
+		}
+	}
+}
+
 // await waits until the process has logged something.
 func (p *process) await(t *testing.T, text string) {
 	t.Helper()
-	tick, late := time.NewTicker(20*time.Millisecond), time.After(2*time.Minute)
+	p.until(t, text, func(log string) bool { return strings.Contains(log, text) })
+}
+
+func (p *process) until(t *testing.T, text string, said func(log string) bool) {
+	t.Helper()
+	tick, late := time.NewTicker(20*time.Millisecond), time.After(patience)
 	defer tick.Stop()
-	for !strings.Contains(p.log.String(), text) {
+	for !said(p.log.String()) {
 		select {
 		case <-tick.C:
 		case <-p.done:
-			t.Fatalf("worker ended before it said %q: %v\n%s", text, p.err, p.log.tail(60))
+			t.Fatalf("it ended before it said %q: %v\n%s", text, p.err, p.log.tail(60))
 		case <-late:
-			t.Fatalf("worker never said %q\n%s", text, p.log.tail(60))
+			t.Fatalf("it never said %q\n%s", text, p.log.tail(60))
 		}
 	}
 }
@@ -195,28 +276,28 @@ func (p *process) kill() {
 }
 
 // stop is SIGTERM, and waits for the exit.
-func (p *process) stop(t *testing.T, within time.Duration) {
+func (p *process) stop(t *testing.T) {
 	t.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	p.wait(t, within)
+	p.wait(t)
 }
 
-func (p *process) wait(t *testing.T, within time.Duration) {
+func (p *process) wait(t *testing.T) {
 	t.Helper()
 	select {
 	case <-p.done:
 		if p.err != nil {
 			t.Fatalf("worker failed: %v\n%s", p.err, p.log.tail(60))
 		}
-	case <-time.After(within):
-		t.Fatalf("worker did not end within %s\n%s", within, p.log.tail(60))
+	case <-time.After(patience):
+		t.Fatalf("worker did not end within %s\n%s", patience, p.log.tail(60))
 	}
 }
 
 // drain runs a worker until everything in the topics is written and closed.
 func (s *shop) drain() {
 	s.t.Helper()
-	s.start("run", "--drain").wait(s.t, 2*time.Minute)
+	s.start("run", "--drain").wait(s.t)
 }
 
 // feed produces events until the generator or ctx ends, and gives those it

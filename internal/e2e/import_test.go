@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/storepulse/storepulse/internal/devmode"
 	"github.com/storepulse/storepulse/internal/devmode/devtest"
@@ -23,10 +22,10 @@ func importShop(t *testing.T, file, mapping string, extra ...string) (s *shop, r
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = k.Close() })
-	s = newShop(t, k.Addr(), 2*time.Second, 4)
+	s = newShop(t, k.Addr(), calm, 4)
 	s.cfg.Events.ExtraTypes = extra
 	p := s.start("import", file, "--mapping", mapping)
-	p.wait(t, 2*time.Minute)
+	p.wait(t)
 	s.drain()
 
 	m, err := imports.LoadMapping(mapping)

@@ -67,7 +67,7 @@ func outageOnIOS(t *testing.T, addr string, session time.Duration) bool {
 			}
 		}
 	}
-	w.stop(t, time.Minute)
+	w.stop(t)
 	before, during, after := grown[0], grown[1], grown[2]
 	if during.ios != 0 || before.ios < 5 || after.ios < 5 {
 		t.Errorf("ecom_orders_paid_total of app_ios grew by %g, in the outage %g, then %g", before.ios, during.ios, after.ios)

@@ -19,14 +19,14 @@ var (
 // TestKill9 kills workers at random moments under load. In the end the ledger
 // balances, every event stands exactly once, and the sessions are the oracle's.
 func TestKill9(t *testing.T) {
-	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
+	kafkas(t, func(t *testing.T, addr string, _ time.Duration) {
 		seed := *killSeed
 		if seed == 0 {
 			seed = uint64(time.Now().UnixNano())
 		}
 		t.Logf("seed %d (repeat with -kill.seed %d -kills %d)", seed, seed, *kills)
 		rng := rand.New(rand.NewPCG(seed, 0))
-		s := newShop(t, addr, session, 3)
+		s := newShop(t, addr, brief, 3)
 
 		// Load for as long as the killing takes: an hour of shopping time lasts
 		// 36 seconds. Nothing later than the merge horizon: it has its own tests.
@@ -40,7 +40,7 @@ func TestKill9(t *testing.T) {
 
 		worker := s.startWorker()
 		for n := range *kills {
-			if !pause(t, session/2+time.Duration(rng.Int64N(int64(session)*5/2))) {
+			if !pause(t, brief/2+time.Duration(rng.Int64N(int64(brief)*5/2))) {
 				break
 			}
 			select {
@@ -56,11 +56,11 @@ func TestKill9(t *testing.T) {
 		}
 		stopFeed()
 		events := <-fed
-		worker.stop(t, 30*time.Second)
+		worker.stop(t)
 		s.drain()
 
 		status := s.start("status")
-		status.wait(t, 30*time.Second)
+		status.wait(t)
 		t.Logf("%d kills, %d records\n%s", *kills, len(events), status.log)
 		if r := s.judged(); r.Records != len(events) {
 			t.Errorf("the topics hold %d records, %d were acknowledged", r.Records, len(events))

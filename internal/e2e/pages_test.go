@@ -20,9 +20,8 @@ func TestOutagePages(t *testing.T) {
 	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
 		s := newShop(t, addr, session, 2)
 		data := s.fiveWeeks()
-		listen := freeAddr(t)
-		s.startEnv(append(s.env(), "STOREPULSE_HTTP_LISTEN="+listen), "run").await(t, "worker starts")
-		prom := startPrometheus(t, prometheus, data, listen)
+		worker := s.startWorker()
+		prom := startPrometheus(t, prometheus, data, worker.address(t))
 		prom.await(t, `sum(ecom_payment_attempts_total) >= 0`, `ecom:payments:base30m > 0`)
 		// A quarter of an hour passes quickly, so that somebody is about to pay; four
 		// minutes before now the outage begins.
@@ -47,7 +46,7 @@ func TestOutagePages(t *testing.T) {
 				}
 			}
 		}()
-		prom.awaitWithin(t, 2*time.Minute, `ALERTS{alert_id="A-PAY-01",reason="failures",alertstate="firing"}`)
+		prom.await(t, `ALERTS{alert_id="A-PAY-01",reason="failures",alertstate="firing"}`)
 
 		for _, a := range prom.alerts(t) {
 			if a.Labels["alert_id"] != "A-PAY-01" || a.Labels["reason"] != "failures" || a.State != "firing" {

@@ -5,16 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -44,10 +41,9 @@ func TestPanels(t *testing.T) {
 		if err := os.WriteFile(file, []byte(promotion), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		listen := freeAddr(t)
-		prom := startPrometheus(t, prometheus, data, listen)
-		worker := again.startEnv(append(again.env(), "STOREPULSE_HTTP_LISTEN="+listen, "STOREPULSE_CONFIG="+file), "run")
+		worker := again.startEnv(append(again.env(), "STOREPULSE_CONFIG="+file), "run")
 		worker.await(t, "lane starts")
+		prom := startPrometheus(t, prometheus, data, worker.address(t))
 		prom.await(t, "sum(ecom_orders_paid_total) == 0")
 		again.feedAll(newHistory(began).Next)
 		ctx, stop := context.WithCancel(t.Context())
@@ -59,19 +55,18 @@ func TestPanels(t *testing.T) {
 		defer func() { stop(); <-fed }()
 		prom.await(t, `sum(increase(ecom_orders_paid_total[5m])) > 500`, `sum(ecom_sessions_closed_total) > 10000`, `max(ecom_kafka_consumer_lag_seconds) < 10`, `sum(count_over_time(ecom:promo:factor[1m])) > 10`)
 
-		o := outcome{t: t}
+		o := outcome{t: t, until: time.Now().Add(patience)}
 		labels := prom.labels(t)
-		from, to := began.Add(-35*24*time.Hour), time.Now().Add(time.Minute)
 		for _, q := range dashboards.Queries() {
 			where := q.Board + " / " + q.Panel
 			if q.SQL != "" {
-				text := q.Expand(from, to, time.Minute)
-				o.judge(where, text, again.rows(where, text), q.MayBeEmpty)
+				text := q.Expand(began.Add(-35*24*time.Hour), time.Now().Add(time.Minute), time.Minute)
+				o.judge(where, text, func() int { return again.rows(where, text) }, q.MayBeEmpty)
 				continue
 			}
 			text := q.Expand(time.Now().Add(-time.Minute), time.Now(), 15*time.Second)
 			labels.check(t, where, text)
-			o.judge(where, text, prom.series(t, text), q.MayBeEmpty)
+			o.judge(where, text, func() int { return prom.series(t, text) }, q.MayBeEmpty)
 		}
 		panels := o.asked
 		mayBeEmpty := map[string]string{
@@ -87,7 +82,7 @@ func TestPanels(t *testing.T) {
 		for _, g := range rules.Recording() {
 			for _, r := range g.Rules {
 				labels.check(t, "rule "+r.Record, r.Expr)
-				o.judge("rule "+r.Record+labelled(r.Labels, "alert_id", "rate", "count", "dimension"), r.Expr, prom.series(t, r.Expr), mayBeEmpty[r.Record])
+				o.judge("rule "+r.Record+labelled(r.Labels, "alert_id", "rate", "count", "dimension"), r.Expr, func() int { return prom.series(t, r.Expr) }, mayBeEmpty[r.Record])
 			}
 		}
 		recorded := o.asked - panels
@@ -96,7 +91,7 @@ func TestPanels(t *testing.T) {
 			for _, g := range groups {
 				for _, r := range g.Rules {
 					labels.check(t, "alert "+r.Labels["alert_id"], r.Expr)
-					o.judge("alert"+labelled(r.Labels, "alert_id", "step", "window", "severity", "trouble"), r.Expr, prom.series(t, r.Expr), "does not fire")
+					o.judge("alert"+labelled(r.Labels, "alert_id", "step", "window", "severity", "trouble"), r.Expr, func() int { return prom.series(t, r.Expr) }, "does not fire")
 				}
 			}
 		}
@@ -159,12 +154,17 @@ func (s seriesLabels) check(t *testing.T, where, expr string) {
 // to give nothing.
 type outcome struct {
 	t            *testing.T
+	until        time.Time // what a rule has not recorded yet may come as long
 	asked, empty int
 }
 
-func (o *outcome) judge(where, text string, n int, reason string) {
+func (o *outcome) judge(where, text string, ask func() int, reason string) {
 	o.t.Helper()
 	o.asked++
+	n := ask()
+	for n == 0 && reason == "" && time.Now().Before(o.until) && pause(o.t, time.Second) {
+		n = ask()
+	}
 	verdict := ""
 	switch {
 	case n == 0 && reason != "":
@@ -185,16 +185,6 @@ func labelled(labels map[string]string, names ...string) (text string) {
 		}
 	}
 	return text
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // rows runs a statement on the engine and counts its rows that are not null all over.
@@ -246,33 +236,20 @@ func startPrometheus(t *testing.T, bin, data string, targets ...string) promethe
 	}
 	hosts := strings.ReplaceAll(strings.Join(targets, ", "), "http://", "")
 	put("prometheus.yml", fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 2s}\nrule_files: [recording.yml, business.yml, pipeline.yml]\nscrape_configs:\n- job_name: storepulse\n  static_configs:\n  - targets: [%s]\n", hosts))
-	addr := freeAddr(t)
-	log := &syncBuffer{}
-	cmd := exec.CommandContext(t.Context(), bin, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=45d", "--web.listen-address="+addr)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	p := prometheusServer{"http://" + addr}
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	run := start(t, os.Environ(), bin, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=45d", "--web.listen-address=127.0.0.1:0")
+	p := prometheusServer{"http://" + run.address(t)}
+	eventually(t, func() string {
 		res, err := devtest.HTTP.Get(p.url + "/-/ready")
-		if err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return p
-			}
+		if err != nil {
+			return fmt.Sprintf("prometheus is not ready: %v\n%s", err, run.log)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("prometheus is not ready:\n%s", log.String())
+		defer res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return fmt.Sprintf("prometheus is not ready: %s\n%s", res.Status, run.log)
 		}
-		pause(t, 100*time.Millisecond)
-	}
+		return ""
+	})
+	return p
 }
 
 // series is how many an expression gives now.

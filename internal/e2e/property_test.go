@@ -195,7 +195,7 @@ func runLane(t *testing.T, id uint32, cfg config.Config, source pipeline.Source,
 		},
 	})
 	lane.Drain()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := lane.Run(ctx, nil); err != nil {
 		t.Fatalf("lane %d: %v", id, err)

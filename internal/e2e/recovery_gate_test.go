@@ -129,7 +129,7 @@ func (tr *trap) await(p *process) *http.Request {
 		return r
 	case <-p.done:
 		tr.g.t.Fatalf("worker ended before its insert into %s: %v\n%s", tr.table, p.err, p.log.tail(60))
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		tr.g.t.Fatalf("no insert into %s came\n%s", tr.table, p.log.tail(60))
 	}
 	return nil
@@ -153,7 +153,7 @@ func (tr *trap) finish() int {
 	select {
 	case status := <-tr.done:
 		return status
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		tr.g.t.Fatalf("the insert into %s that was held had no answer", tr.table)
 	}
 	return 0
@@ -212,7 +212,7 @@ func (g *gate) halfway(tr *trap, w http.ResponseWriter, r *http.Request, body []
 // One that never comes shows where the test waits for the trap.
 func (g *gate) begun(comment string) {
 	query := "SELECT count() FROM system.processes WHERE Settings['log_comment'] = '" + comment + "' AND startsWith(query, 'INSERT')"
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); pause(g.t, 10*time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); pause(g.t, 10*time.Millisecond) {
 		n, err := devtest.TryExec(g.engine.String(), query)
 		if err != nil || n == "1" || g.t.Context().Err() != nil {
 			return

@@ -54,7 +54,7 @@ func (s *shop) work(records int, extra ...string) {
 		p := s.startEnv(s.small(extra...), "run")
 		p.await(s.t, `part=pipeline lane=0`) // it claims, and knows what a signal is
 		s.consumed(records)
-		p.stop(s.t, 30*time.Second)
+		p.stop(s.t)
 		if s.ask(tidy) == "1" && s.committed(s.lanes) == int64(records) {
 			return
 		}

@@ -80,6 +80,7 @@ func TestTheLedgerIsNotPaperedOver(t *testing.T) {
 					t.Fatalf("more partitions of %s: %v %v", topic, err, res)
 				}
 			}
+			s.awaitPartitions(2, 2)
 			// The lane that was there goes on, the new one is not consumed.
 			s.refuses(s.small(), "lane 1: the topics have more partitions than the 1 this pipeline began with", "create new topics", "run --drain")
 		})

@@ -47,7 +47,7 @@ func TestRetentionAteAPlan(t *testing.T) {
 		s.consumed(len(events))
 		p.await(t, "lane recovered")
 		metrics := p.scraped(t)
-		p.stop(t, 30*time.Second)
+		p.stop(t)
 		mentions(t, p.log.String(), "records of a planned epoch lost to retention", "records lost to retention before they were read")
 		if n := metrics.sum("ecom_pipeline_records_total", "outcome", "lost_to_retention", "topic", "orders"); int64(n) != orders.Len()+20 {
 			t.Errorf("the counter says that %v orders are lost, want %d of the plan and 20 of the gap", n, orders.Len())
@@ -64,7 +64,7 @@ func TestRetentionAteAPlan(t *testing.T) {
 		if diff := cmp.Diff(s.ranges("WHERE kind = 'gap'"), want); diff != "" {
 			t.Errorf("the gap (-ledger +want)\n%s", diff)
 		}
-		s.start("verify").wait(t, time.Minute)
+		s.start("verify").wait(t)
 		s.verify(rest)
 		s.compareSessions(rest)
 	})
@@ -96,7 +96,7 @@ func TestRetentionAteDoneEpochs(t *testing.T) {
 		if got, want := s.lost(), fmt.Sprintf("%d\t%d", start[0]-plan[0].Start-clicks, start[1]-plan[1].Start); got != want {
 			t.Errorf("the ledger says that (clickstream, orders) lost %q, want %q: what had been written is not lost", got, want)
 		}
-		s.start("status").wait(t, time.Minute) // facts are whole; sessions are cut, which verify would say
+		s.start("status").wait(t) // facts are whole; sessions are cut, which verify would say
 		s.verify(readable(events, func(e *gen.Event, offset int64) bool {
 			gone := offset >= plan[e.Topic].Start && offset < start[e.Topic]
 			return !gone || e.Topic == schemas.Clickstream && len(s.expect([]gen.Event{*e}).letters) == 0

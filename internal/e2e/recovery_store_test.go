@@ -22,7 +22,7 @@ func TestTheTokenIsForgotten(t *testing.T) {
 		s := newShop(t, addr, session, 2)
 		g := shopping(61, began)
 		events := s.load(g, 3000)
-		s.start("migrate").wait(t, time.Minute)
+		s.start("migrate").wait(t)
 		for _, table := range []string{"fact_events", "fact_sessions", "fact_order_events"} {
 			s.change("ALTER TABLE " + table + " MODIFY SETTING non_replicated_deduplication_window = 1")
 		}
@@ -37,7 +37,7 @@ func TestTheTokenIsForgotten(t *testing.T) {
 		p.await(t, `msg="lane recovered" part=pipeline lane=0`)
 		mentions(t, p.log.String(), "outcome unknown")
 		s.consumed(len(events))
-		p.stop(t, 30*time.Second)
+		p.stop(t)
 		s.recovers()
 		s.judge()
 	})
@@ -82,7 +82,8 @@ func TestSnapshotsDamaged(t *testing.T) {
 		tr := gate.trap("fact_sessions", "", 2, before)
 		p := s.startEnv(s.small(gate.env()), "run")
 		tr.await(p)
-		mentions(t, p.log.String(), `snapshot unusable, falling back to an older one" part=pipeline lane=0 epoch=`+strconv.Itoa(newest), "checksum differs", "lane recovered")
+		p.await(t, "lane recovered")
+		mentions(t, p.log.String(), `snapshot unusable, falling back to an older one" part=pipeline lane=0 epoch=`+strconv.Itoa(newest), "checksum differs")
 		if n := p.scraped(t).sum("ecom_pipeline_snapshot_failures_total"); n != 1 {
 			t.Errorf("%v unusable snapshots are counted, want 1", n)
 		}
@@ -131,7 +132,7 @@ func TestRowsLostWithThePower(t *testing.T) {
 		s.cfg.Sink.ClickHouse.URL = ""
 		engine := s.ownEngine(dir)
 		s.load(shopping(63, began), 1500)
-		s.start("migrate").wait(t, time.Minute)
+		s.start("migrate").wait(t)
 		lost := []string{"fact_events", "fact_order_events"}
 		for _, table := range lost {
 			s.change("SYSTEM STOP MERGES " + table)

@@ -97,7 +97,7 @@ func (s *shop) otherGroup() {
 func (s *shop) recovers(extra ...string) string {
 	s.t.Helper()
 	p := s.startEnv(s.small(extra...), "run", "--drain")
-	p.wait(s.t, 2*time.Minute)
+	p.wait(s.t)
 	return p.log.String()
 }
 
@@ -112,7 +112,7 @@ func (s *shop) refuses(env []string, words ...string) {
 // stands once, the sessions are the oracle's.
 func (s *shop) judge() {
 	s.t.Helper()
-	s.start("verify", "--records").wait(s.t, time.Minute)
+	s.start("verify", "--records").wait(s.t)
 	s.judged()
 }
 
@@ -120,7 +120,7 @@ func (s *shop) judge() {
 // made the tables yet has no answer.
 func (s *shop) wait(query, want string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; pause(s.t, 20*time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; pause(s.t, 20*time.Millisecond) {
 		got, err := devtest.TryExec(s.cfg.Sink.ClickHouse.URL, query, "database", s.cfg.Sink.ClickHouse.Database)
 		if err == nil && strings.TrimSpace(got) == want {
 			return

@@ -14,8 +14,10 @@ import (
 // in hand. Another takes its lanes and waits for the copy, which the token
 // drops. The zombie wakes, is refused by the fence and lets go.
 func TestAZombieWakes(t *testing.T) {
-	kafkas(t, func(t *testing.T, addr string, session time.Duration) {
-		s := newShop(t, addr, session, 2)
+	kafkas(t, func(t *testing.T, addr string, _ time.Duration) {
+		// What a worker that wakes has in hand ends with its session: it needs the
+		// time to be refused.
+		s := newShop(t, addr, 2*brief, 2)
 		g := shopping(41, began)
 		events := s.load(g, 2000)
 		gate := newGate(t, s.cfg.Sink.ClickHouse.URL)
@@ -66,7 +68,7 @@ func TestAZombieWakes(t *testing.T) {
 		s.consumed(len(events))
 		// Each lane is shown by one worker, and by one alone.
 		for lane := range 2 {
-			for deadline := time.Now().Add(30 * time.Second); ; pause(t, 20*time.Millisecond) {
+			for deadline := time.Now().Add(patience); ; pause(t, 20*time.Millisecond) {
 				shown := 0
 				for _, p := range []*process{zombie, heir} {
 					if p.scraped(t).sum(owner, "lane", fmt.Sprint(lane)) != 0 {
@@ -81,8 +83,8 @@ func TestAZombieWakes(t *testing.T) {
 				}
 			}
 		}
-		zombie.stop(t, 30*time.Second)
-		heir.stop(t, 30*time.Second)
+		zombie.stop(t)
+		heir.stop(t)
 		s.recovers()
 		s.wantCount("SELECT count() - uniqExact(lane, epoch, epoch_row) FROM fact_events", 0)
 		s.judge()
@@ -123,7 +125,7 @@ func TestALateInsertOfAFencedOwner(t *testing.T) {
 			t.Error("a killed insert was applied")
 		}
 		p.await(t, "lane recovered")
-		p.stop(t, 30*time.Second)
+		p.stop(t)
 		s.recovers()
 		s.judge()
 	})
@@ -140,16 +142,16 @@ func TestTwoOwnersDuel(t *testing.T) {
 		s.otherGroup()
 		two := s.startEnv(s.small(), "run")
 		const lost = "lane lost, will claim it again"
-		for n := 0; strings.Count(one.log.String(), lost) < 2 || strings.Count(two.log.String(), lost) < 2; n++ {
-			if n == 150 {
+		for deadline := time.Now().Add(patience); strings.Count(one.log.String(), lost) < 2 || strings.Count(two.log.String(), lost) < 2; {
+			if time.Now().After(deadline) {
 				t.Fatalf("they do not meet:\n%s\n%s", one.log.tail(20), two.log.tail(20))
 			}
 			events = append(events, s.load(g, 40)...)
 			pause(t, 200*time.Millisecond) // the pace of the load, not a wait for anything
 		}
 		s.consumed(len(events))
-		one.stop(t, 30*time.Second)
-		two.stop(t, 30*time.Second)
+		one.stop(t)
+		two.stop(t)
 		t.Logf("%d events; the first was fenced %d times, the second %d times; %s claims", len(events),
 			strings.Count(one.log.String(), lost), strings.Count(two.log.String(), lost), s.ask("SELECT bitShiftRight(max(term), 32) FROM lanes"))
 		s.recovers()

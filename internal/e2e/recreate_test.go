@@ -28,7 +28,7 @@ func TestTopicCreatedAgain(t *testing.T) {
 		if err != nil || res.Errors[topics.Clickstream] != nil || res.Errors[topics.Orders] != nil {
 			t.Fatalf("delete the topics: %v %v", err, res)
 		}
-		for deadline := time.Now().Add(time.Minute); ; pause(t, 50*time.Millisecond) { // a broker deletes behind its answer
+		for deadline := time.Now().Add(patience); ; pause(t, 50*time.Millisecond) { // a broker deletes behind its answer
 			m, err := client.Metadata(t.Context(), &kafka.MetadataRequest{Topics: []string{topics.Clickstream, topics.Orders}})
 			if err == nil && len(m.Topics) == 2 && m.Topics[0].Error != nil && m.Topics[1].Error != nil {
 				break

@@ -72,7 +72,7 @@ func brokenShop() (broken, mended []gen.Event) {
 func (s *shop) run(args ...string) string {
 	s.t.Helper()
 	p := s.start(args...)
-	p.wait(s.t, time.Minute)
+	p.wait(s.t)
 	return p.log.String()
 }
 
@@ -170,7 +170,7 @@ func TestReplay(t *testing.T) {
 		if got := s.ask("SELECT status, synthetic_created, currency, payable_minor, paid_minor FROM orders"); got != "paid\t0\tCNY\t1000\t1000" {
 			t.Errorf("the order is %q", got)
 		}
-		worker.stop(t, 30*time.Second)
+		worker.stop(t)
 		s.drain()
 		if got := s.ask("SELECT max_stage, events, orders, orders_paid, order_hashes = [(SELECT any(order_hash) FROM fact_order_events)] FROM fact_sessions FINAL WHERE is_deleted = 0"); got != "pay\t6\t1\t1\t1" {
 			t.Errorf("the session is %q", got)

@@ -49,7 +49,7 @@ func TestAShopIsRemoved(t *testing.T) {
 		p := s.startEnv(three, "run")
 		s.wait(facts("north"), "1")
 		s.wait(facts("default"), "1")
-		p.stop(t, 30*time.Second)
+		p.stop(t)
 
 		// No record ever came of this shop.
 		two := without("idle")
@@ -58,7 +58,7 @@ func TestAShopIsRemoved(t *testing.T) {
 		p = s.startEnv(two, "run")
 		p.await(t, "lane recovered")
 		s.wait(fmt.Sprintf("SELECT max(epoch) > %d FROM epochs", before), "1")
-		p.stop(t, 30*time.Second)
+		p.stop(t)
 		if strings.Contains(p.log.String(), "snapshot unusable") {
 			t.Errorf("the snapshot is not used\n%s", p.log.tail(20))
 		}
@@ -66,7 +66,7 @@ func TestAShopIsRemoved(t *testing.T) {
 		// This one's visitors are in the middle of it.
 		one := without("north")
 		s.refuses(one, `shop \"north\" is not under tenants and has open sessions`, "put it back", "run --drain")
-		s.startEnv(two, "run", "--drain").wait(t, time.Minute)
+		s.startEnv(two, "run", "--drain").wait(t)
 		sessions := s.ask("SELECT count(), countIf(is_closed) FROM fact_sessions FINAL WHERE is_deleted = 0 AND tenant = 'north'")
 		if a, b, _ := strings.Cut(sessions, "\t"); a != b || a == "0" {
 			t.Errorf("of the shop's sessions stand and are closed: %s", sessions)
@@ -74,7 +74,7 @@ func TestAShopIsRemoved(t *testing.T) {
 		s.load(shop, 500)
 		s.load(north, 10)
 		p = s.startEnv(one, "run", "--drain")
-		p.wait(t, time.Minute)
+		p.wait(t)
 		mentions(t, p.log.String(), "lane recovered", "rerun=0")
 		if got := s.ask("SELECT count() > 0, uniqExact(reason) FROM dead_letters WHERE reason = 'unknown_tenant'"); got != "1\t1" {
 			t.Errorf("records of a shop that is gone: %s, want dead letters", got)
@@ -82,6 +82,6 @@ func TestAShopIsRemoved(t *testing.T) {
 		if got := s.ask("SELECT count(), countIf(is_closed) FROM fact_sessions FINAL WHERE is_deleted = 0 AND tenant = 'north'"); got != sessions {
 			t.Errorf("the shop's sessions are %s, were %s", got, sessions)
 		}
-		s.startEnv(one, "verify").wait(t, time.Minute)
+		s.startEnv(one, "verify").wait(t)
 	})
 }

@@ -88,9 +88,9 @@ func TestTrace(t *testing.T) {
 		add(schemas.Clickstream, 0, click("e-0", visitor, 0))
 		add(schemas.Clickstream, 61, click("e-60", visitor, 60)) // a session of its own
 		s.send(events)
-		worker := s.startWorker()
-		worker.await(t, "lane starts")
+		s.run("migrate")
 		s.ask("SYSTEM STOP MERGES fact_sessions") // every version is looked at
+		worker := s.startWorker()
 		s.wait("SELECT count() FROM fact_events", "2")
 		events = nil
 		add(schemas.Clickstream, 62, click("e-30", visitor, 30)) // joins the two
@@ -104,7 +104,7 @@ func TestTrace(t *testing.T) {
 		s.send(events)
 		s.wait("SELECT count() FROM fact_order_events", "3")
 		s.wait("SELECT count() FROM fact_events", "4")
-		worker.stop(t, 30*time.Second)
+		worker.stop(t)
 		s.drain()
 
 		voc, err := s.cfg.Vocabulary()

@@ -28,7 +28,7 @@ func TestVerify(t *testing.T) {
 		}), produce.Pace{})
 		env := append(s.env(), "STOREPULSE_INGEST_EPOCH_RECORDS=150")
 		worker := s.startEnv(env, "run", "--drain")
-		worker.wait(t, 2*time.Minute)
+		worker.wait(t)
 
 		code, r := s.runVerify("--records")
 		if code != 0 || !r.Agrees() {
