@@ -349,3 +349,36 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 		}
 	})
 }
+
+// Who hangs up may have left bytes unread: the connection is then reset, and
+// says the same as one that ends.
+func TestCheckOfAListenerThatHangsUp(t *testing.T) {
+	for name, reset := range map[string]bool{"closed": false, "reset": true} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				if _, err := conn.Read(make([]byte, 1<<10)); err == nil && reset {
+					_ = conn.(*net.TCPConn).SetLinger(0)
+				}
+				_ = conn.Close()
+			}
+		}()
+		cfg := DefaultConfig()
+		cfg.Kafka.Brokers = []string{l.Addr().String()}
+		c, err := New(cfg, slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "expect TLS or SASL") {
+			t.Errorf("%s: error %v, want it to name TLS and SASL", name, err)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -189,7 +190,7 @@ func (w *Writer) explain(n int, err error) error {
 		hint = "grant the user Write on both topics, see kafka.sasl"
 	case errors.Is(cause, kafka.NotEnoughReplicas), errors.Is(cause, kafka.NotEnoughReplicasAfterAppend):
 		hint = "fewer replicas are in sync than min.insync.replicas asks for: look at the brokers"
-	case errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, io.EOF):
+	case errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, io.EOF), errors.Is(cause, syscall.ECONNRESET), errors.Is(cause, syscall.EPIPE):
 		hint = "the broker closed the connection: if it expects TLS or SASL, set kafka.tls or kafka.sasl"
 	default:
 		hint = "is a broker listening at kafka.brokers?"
