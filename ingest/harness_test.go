@@ -131,7 +131,11 @@ func (w *world) createTopic(topic string, partitions int) {
 }
 
 func (w *world) tryCreateTopic(topic string, partitions int) error {
-	admin := &kafka.Client{Addr: kafka.TCP(w.b.addr)}
+	// The library's default transport knows each address for ever: another test's
+	// broker may have had this one.
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	admin := &kafka.Client{Addr: kafka.TCP(w.b.addr), Transport: transport}
 	res, err := admin.CreateTopics(w.ctx(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
 		Topic: topic, NumPartitions: partitions, ReplicationFactor: 1,
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "20000000"}},

@@ -125,6 +125,34 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
+// A writer takes the cluster that is there for another one than a writer before
+// it has met at the same address.
+func TestAnotherClusterAtTheAddress(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := l.(*net.TCPListener).File() // keeps the port while no cluster has it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	l.Close()
+	listen := kfake.ListenFn(func(string, string) (net.Listener, error) { return net.FileListener(socket) })
+	for _, topics := range [][schemas.NumTopics]string{{"a", "b"}, {"c", "d"}} {
+		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics[:]...), listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := NewWriter(Config{Brokers: c.ListenAddrs(), Topics: topics})
+		err = w.Write(t.Context(), &gen.Event{Key: []byte("a"), Value: []byte("{}"), Time: time.Unix(1e9, 0)})
+		if err = errors.Join(err, w.Close(t.Context())); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	}
+}
+
 // hangsUp is the address of a listener that closes every connection with bytes
 // unread, so that it is reset.
 func hangsUp(t *testing.T) string {
