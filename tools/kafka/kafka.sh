@@ -21,7 +21,7 @@
 # Commands speak of all nodes, or of one: KAFKA_NODES=3 KAFKA_NODE=2 kafka.sh kill.
 #
 # KAFKA_PORT (19092), KAFKA_NODES (1), KAFKA_NODE (all), KAFKA_HOME (build/kafka),
-# KAFKA_HEAP (512m), KAFKA_OPTS (more flags for java), KAFKA_START_WAIT (60 s), KAFKA_STOP_WAIT (30 s).
+# KAFKA_HEAP (512m), KAFKA_OPTS (more flags for java), KAFKA_START_WAIT (180 s), KAFKA_STOP_WAIT (30 s).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -182,12 +182,12 @@ prepare() {
 }
 
 ready() {
-	local waited=0 limit=$((${KAFKA_START_WAIT:-60} * 10))
+	local waited=0 limit=$((${KAFKA_START_WAIT:-180} * 10))
 	until grep -q "Kafka Server started" "$log"; do
-		if ((waited > 20)) && ! pid >/dev/null; then
+		if ((waited > 100)) && ! pid >/dev/null; then
 			die "kafka ended while starting: $(tail -n 5 "$log") (all of it: $log)"
 		fi
-		((++waited <= limit)) || { stop_node >/dev/null; die "kafka was not ready within ${KAFKA_START_WAIT:-60} s: $(tail -n 5 "$log")"; }
+		((++waited <= limit)) || { stop_node >/dev/null; die "kafka was not ready within ${KAFKA_START_WAIT:-180} s: $(tail -n 5 "$log")"; }
 		sleep 0.1
 	done
 	echo "kafka is ready: 127.0.0.1:$port, pid $(pid), log $log"
