@@ -45,7 +45,7 @@ func TestKafkaKilled(t *testing.T) {
 	settle(t, 4, first, second)
 
 	// The producer writes one record at a time and remembers what was acknowledged.
-	producer := w.kgo(kgo.RecordDeliveryTimeout(60*time.Second), kgo.RequestRetries(100))
+	producer := w.kgo(kgo.RecordDeliveryTimeout(5*time.Minute), kgo.RequestRetries(100))
 	ctx, stop := context.WithCancel(t.Context())
 	acknowledged := make(chan []string, 1)
 	go func() {
@@ -79,7 +79,9 @@ func TestKafkaKilled(t *testing.T) {
 			in.Release()
 		}
 	}
-	readSome(2 * time.Second)
+	for deadline := time.Now().Add(patience); len(read) == 0 && time.Now().Before(deadline); {
+		readSome(2 * time.Second)
+	}
 	before := len(read)
 	kafkaSh("kill")
 	readSome(2 * time.Second)
@@ -91,7 +93,7 @@ func TestKafkaKilled(t *testing.T) {
 	readSome(2 * time.Second)
 	stop()
 	want := <-acknowledged
-	_, end, err := l.Bounds(w.ctx(20 * time.Second))
+	_, end, err := l.Bounds(w.ctx())
 	if err != nil {
 		t.Fatal(err)
 	}

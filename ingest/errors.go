@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -112,7 +113,7 @@ func (c *Client) unreachable(err error) error {
 	}
 	brokers := strings.Join(c.cfg.Kafka.Brokers, ", ")
 	hint := "is Kafka running there, and do its advertised.listeners match kafka.brokers?"
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if hungUp(err) {
 		switch {
 		case c.tls == nil:
 			hint = "the connection was closed at once: does this listener expect TLS or SASL (kafka.tls, kafka.sasl)?"
@@ -124,6 +125,12 @@ func (c *Client) unreachable(err error) error {
 		return fmt.Errorf("kafka.brokers: no answer from %s within %s: %s", brokers, requestTimeout, hint)
 	}
 	return fmt.Errorf("kafka.brokers: cannot reach %s: %w: %s", brokers, err, hint)
+}
+
+// hungUp says whether the other side closed the connection. Closed with bytes
+// unread it is reset, so which of the two a client sees is chance.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func (c *Client) missingTopic(name string) error {

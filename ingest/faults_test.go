@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,8 +87,8 @@ func TestBeyondTheLogEnd(t *testing.T) {
 		}
 		s := l.source(schemas.Clickstream)
 		s.failing = failing{since: time.Now().Add(-time.Minute), tries: 10}
-		_, err := s.once(w.ctx(10*time.Second), 9)
-		err = s.fatal(w.ctx(10*time.Second), 9, err)
+		_, err := s.once(w.ctx(), 9)
+		err = s.fatal(w.ctx(), 9, err)
 		var beyond *BeyondEndError
 		if !errors.As(err, &beyond) || !errors.Is(err, ErrBeyondEnd) || beyond.LogEnd != 5 {
 			t.Fatalf("got %v, want beyond the log end at 5", err)
@@ -98,11 +99,11 @@ func TestBeyondTheLogEnd(t *testing.T) {
 // The whole broker goes and comes back on its port.
 func TestBrokerRestart(t *testing.T) {
 	dir := t.TempDir()
-	first := startFake(t, kfake.NumBrokers(1), kfake.DataDir(dir), kfake.SyncWrites())
-	_, port, err := net.SplitHostPort(first.addr)
+	port, err := strconv.Atoi(portOfBroker(t)) // no client gets it in between
 	if err != nil {
 		t.Fatal(err)
 	}
+	first := startFake(t, kfake.NumBrokers(1), kfake.DataDir(dir), kfake.SyncWrites(), kfake.Ports(port))
 	w := newWorld(t, first, 1, nil)
 	now := time.Now().UnixMilli()
 	w.produce(w.kgo(), schemas.Clickstream, at(now, 10)...)
@@ -114,11 +115,7 @@ func TestBrokerRestart(t *testing.T) {
 	if _, err := l.Next(ctx, schemas.Positions{10, 0}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("without a broker: %v", err)
 	}
-	var p int
-	if _, err := fmt.Sscan(port, &p); err != nil {
-		t.Fatal(err)
-	}
-	w.b = startFake(t, kfake.NumBrokers(1), kfake.DataDir(dir), kfake.Ports(p))
+	w.b = startFake(t, kfake.NumBrokers(1), kfake.DataDir(dir), kfake.Ports(port))
 	w.produce(w.kgo(), schemas.Clickstream, at(now+10, 10)...)
 	if got := w.collect(l, schemas.Positions{10, 0}, schemas.Positions{20, 0}); len(got[0]) != 10 {
 		t.Fatalf("%d records after the restart", len(got[0]))
@@ -167,12 +164,12 @@ func TestTLSAndSASL(t *testing.T) {
 			cfg.Kafka.SASL = SASLConfig{Mechanism: mechanism, User: "shop", PasswordFile: password}
 			w := &world{t: t, b: b, cfg: cfg}
 			w.client, w.reg = w.newClient()
-			if n, err := w.client.Check(w.ctx(10 * time.Second)); err != nil || n != 2 {
+			if n, err := w.client.Check(w.ctx()); err != nil || n != 2 {
 				t.Fatalf("%d partitions, %v", n, err)
 			}
 			m := w.join(w.client)
 			settle(t, 2, m)
-			if _, _, err := w.lane(1).Bounds(w.ctx(10 * time.Second)); err != nil {
+			if _, _, err := w.lane(1).Bounds(w.ctx()); err != nil {
 				t.Fatal(err)
 			}
 
@@ -191,13 +188,13 @@ func TestTLSAndSASL(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := c.Check(w.ctx(20 * time.Second)); err == nil || !strings.Contains(err.Error(), tc.want) {
+				if _, err := c.Check(w.ctx()); err == nil || !strings.Contains(err.Error(), tc.want) {
 					t.Errorf("%s: error %v, want it to say %q", name, err, tc.want)
 				}
 				if name != "unknown authority" {
 					continue // looks like a connection that may heal
 				}
-				if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) {
+				if err := c.Run(w.ctx(), nil); !errors.Is(err, errSetup) {
 					t.Errorf("%s: Run ended with %v, want a set-up error", name, err)
 				}
 			}

@@ -32,12 +32,14 @@ func (w *world) join(c *Client) *member {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	m := &member{assigned: make(chan Assignment, 100), stop: cancel, done: make(chan error, 1)}
 	go func() {
+		defer close(m.done)
 		m.done <- c.Run(ctx, func(ctx context.Context, a Assignment) error {
 			m.assigned <- a
 			<-ctx.Done()
 			return ctx.Err()
 		})
 	}()
+	w.t.Cleanup(func() { _ = m.leave(w.t) }) // it logs until then
 	return m
 }
 
@@ -48,7 +50,7 @@ func (m *member) leave(t testing.TB) error {
 	select {
 	case err := <-m.done:
 		return err
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("a member that was told to stop has not left")
 		return nil
 	}
@@ -59,7 +61,7 @@ func (m *member) leave(t testing.TB) error {
 func settle(t testing.TB, lanes int, members ...*member) []Assignment {
 	t.Helper()
 	newest := make([]Assignment, len(members))
-	deadline := time.After(time.Minute)
+	deadline := time.After(patience)
 	for {
 		covered, same := map[uint32]bool{}, true
 		for _, a := range newest {
@@ -123,11 +125,11 @@ func TestGroupSharesLanes(t *testing.T) {
 		}
 
 		// A commit of this generation is read back, one of a former is refused.
-		if err := got[1].Commit(w.ctx(20*time.Second), 5, schemas.Positions{11, 7}); err != nil {
+		if err := got[1].Commit(w.ctx(), 5, schemas.Positions{11, 7}); err != nil {
 			t.Fatal(err)
 		}
 		topics := w.cfg.Kafka.Topics.list()
-		res, err := c2.admin.OffsetFetch(w.ctx(20*time.Second), &kafka.OffsetFetchRequest{GroupID: w.cfg.Kafka.Group, Topics: map[string][]int{topics[0]: {5}, topics[1]: {5}}})
+		res, err := c2.admin.OffsetFetch(w.ctx(), &kafka.OffsetFetchRequest{GroupID: w.cfg.Kafka.Group, Topics: map[string][]int{topics[0]: {5}, topics[1]: {5}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +145,7 @@ func TestGroupSharesLanes(t *testing.T) {
 		if len(after[0].Lanes) != 8 {
 			t.Fatalf("after the other left: %v", after[0].Lanes)
 		}
-		if err := got[1].Commit(w.ctx(20*time.Second), 5, schemas.Positions{12, 8}); err == nil {
+		if err := got[1].Commit(w.ctx(), 5, schemas.Positions{12, 8}); err == nil {
 			t.Fatal("a commit of a former generation was accepted")
 		}
 		if err := first.leave(t); err != nil {
@@ -156,7 +158,7 @@ func TestGroupSharesLanes(t *testing.T) {
 // gets its lanes when the session ends, and a new one takes its share.
 func TestGroupSurvivesAKill(t *testing.T) {
 	onBrokers(t, func(t *testing.T, b broker) {
-		w := newWorld(t, b, 6, nil)
+		w := newWorld(t, b, 6, func(c *Config) { c.Kafka.SessionTimeout = 6 * time.Second })
 		first := w.join(w.client)
 		settle(t, 6, first)
 		proxy := startProxy(t)
@@ -238,7 +240,7 @@ func TestMoreWorkersThanLanes(t *testing.T) {
 func TestRunError(t *testing.T) {
 	w := newWorld(t, startFake(t), 1, nil)
 	want := errors.New("the pipeline gave up")
-	err := w.client.Run(w.ctx(20*time.Second), func(context.Context, Assignment) error { return want })
+	err := w.client.Run(w.ctx(), func(context.Context, Assignment) error { return want })
 	if !errors.Is(err, want) {
 		t.Fatalf("got %v, want %v", err, want)
 	}
@@ -253,7 +255,7 @@ func TestAssignmentAfterATopicWasCreatedAgain(t *testing.T) {
 		w.recreate(schemas.OrdersTopic, 2, func() {})
 		c2, _ := w.newClient()
 		second := w.join(c2)
-		now, err := c2.Identity(w.ctx(20 * time.Second))
+		now, err := c2.Identity(w.ctx())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +277,7 @@ func TestKafkaBefore28(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	_, checkErr := c.Check(ctx)
 	for _, err := range []error{checkErr, c.Run(ctx, nil)} {
@@ -316,8 +318,8 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 				[]string{"topic no-such-topic does not exist", "--create --topic no-such-topic"},
 			},
 			"unreachable": {
-				func(c *Config) { c.Kafka.Brokers = []string{closedPort(t)} },
-				[]string{"kafka.brokers: cannot reach 127.0.0.1:", "refused", "advertised.listeners"},
+				func(c *Config) { c.Kafka.Brokers = []string{"127.0.0.1:1"} },
+				[]string{"kafka.brokers: cannot reach 127.0.0.1:1:", "refused", "advertised.listeners"},
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -327,7 +329,7 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = c.Check(w.ctx(20 * time.Second))
+				_, err = c.Check(w.ctx())
 				for _, part := range tc.want {
 					if err == nil || !strings.Contains(err.Error(), part) {
 						t.Errorf("error %v, want it to say %q", err, part)
@@ -342,19 +344,41 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err = c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) || !strings.Contains(err.Error(), "same number of partitions") {
+		if err = c.Run(w.ctx(), nil); !errors.Is(err, errSetup) || !strings.Contains(err.Error(), "same number of partitions") {
 			t.Errorf("error %v for 2 and 3 partitions", err)
 		}
 	})
 }
 
-// closedPort is an address that nobody listens on.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// Who hangs up may have left bytes unread: the connection is then reset, and
+// says the same as one that ends.
+func TestCheckOfAListenerThatHangsUp(t *testing.T) {
+	for name, reset := range map[string]bool{"closed": false, "reset": true} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				if _, err := conn.Read(make([]byte, 1<<10)); err == nil && reset {
+					_ = conn.(*net.TCPConn).SetLinger(0)
+				}
+				_ = conn.Close()
+			}
+		}()
+		cfg := DefaultConfig()
+		cfg.Kafka.Brokers = []string{l.Addr().String()}
+		c, err := New(cfg, slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "expect TLS or SASL") {
+			t.Errorf("%s: error %v, want it to name TLS and SASL", name, err)
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
 }

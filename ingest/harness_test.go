@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,7 +37,7 @@ func onBrokers(t *testing.T, scenario func(t *testing.T, b broker)) {
 
 func startFake(t testing.TB, opts ...kfake.Opt) broker {
 	t.Helper()
-	opts = append([]kfake.Opt{kfake.NumBrokers(3), kfake.GroupMinSessionTimeout(500 * time.Millisecond)}, opts...)
+	opts = append([]kfake.Opt{kfake.NumBrokers(3)}, opts...)
 	c, err := kfake.NewCluster(opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +57,9 @@ func realBroker(t *testing.T) broker {
 
 var topicCounter atomic.Int64
 
+// patience is how long a test waits for what must happen.
+const patience = 2 * time.Minute
+
 // world is one pair of topics, a client over them, and a producer.
 type world struct {
 	t      testing.TB
@@ -74,7 +78,6 @@ func newWorld(t testing.TB, b broker, partitions int, configure func(*Config)) *
 	cfg.Kafka.Brokers = []string{b.addr}
 	cfg.Kafka.Group = "g-" + n
 	cfg.Kafka.Topics = TopicsConfig{Clickstream: "clicks-" + n, Orders: "orders-" + n}
-	cfg.Kafka.SessionTimeout = 2 * time.Second
 	cfg.Ingest.Epoch.Interval = 50 * time.Millisecond
 	if configure != nil {
 		configure(&cfg)
@@ -99,14 +102,23 @@ func (w *world) newClient() (*Client, *prometheus.Registry) {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = c.Close() })
-	if _, err := c.Check(w.ctx(20 * time.Second)); err != nil {
-		w.t.Fatal(err)
+	// A broker may not yet know of topics that were created a moment ago.
+	ctx := w.ctx()
+	for {
+		_, err := c.Check(ctx)
+		if err == nil {
+			return c, reg
+		}
+		if !errors.Is(err, kafka.UnknownTopicOrPartition) || !sleep(ctx, 50*time.Millisecond) {
+			w.t.Fatal(err)
+		}
 	}
-	return c, reg
 }
 
-func (w *world) ctx(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(w.t.Context(), d)
+// ctx ends with the test, and where what it is for does not come on the slowest
+// of machines.
+func (w *world) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	w.t.Cleanup(cancel)
 	return ctx
 }
@@ -119,8 +131,12 @@ func (w *world) createTopic(topic string, partitions int) {
 }
 
 func (w *world) tryCreateTopic(topic string, partitions int) error {
-	admin := &kafka.Client{Addr: kafka.TCP(w.b.addr)}
-	res, err := admin.CreateTopics(w.ctx(20*time.Second), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+	// The library's default transport knows each address for ever: another test's
+	// broker may have had this one.
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	admin := &kafka.Client{Addr: kafka.TCP(w.b.addr), Transport: transport}
+	res, err := admin.CreateTopics(w.ctx(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
 		Topic: topic, NumPartitions: partitions, ReplicationFactor: 1,
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "20000000"}},
 	}}})
@@ -135,7 +151,7 @@ func (w *world) kgo(opts ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
 	opts = append([]kgo.Opt{
 		kgo.SeedBrokers(w.b.addr), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchMaxBytes(16_000_000), kgo.MetadataMinAge(50 * time.Millisecond),
+		kgo.ProducerBatchMaxBytes(16_000_000), kgo.MetadataMinAge(50 * time.Millisecond), kgo.UnknownTopicRetries(-1),
 	}, opts...)
 	c, err := kgo.NewClient(opts...)
 	if err != nil {
@@ -153,7 +169,7 @@ func (w *world) produce(c *kgo.Client, t schemas.Topic, records ...*kgo.Record) 
 	for _, r := range records {
 		r.Topic = w.topic(t)
 	}
-	if err := c.ProduceSync(w.ctx(30*time.Second), records...).FirstErr(); err != nil {
+	if err := c.ProduceSync(w.ctx(), records...).FirstErr(); err != nil {
 		w.t.Fatalf("produce: %v", err)
 	}
 }
@@ -175,7 +191,7 @@ func (w *world) lane(p uint32) *Lane {
 
 func (w *world) next(l *Lane, from schemas.Positions) *Input {
 	w.t.Helper()
-	in, err := l.Next(w.ctx(30*time.Second), from)
+	in, err := l.Next(w.ctx(), from)
 	if err != nil {
 		w.t.Fatalf("next from %v: %v", from, err)
 	}
@@ -211,7 +227,7 @@ func (w *world) deleteRecords(t schemas.Topic, before int64) {
 	part.Partition, part.Offset = 0, before
 	topic.Partitions = append(topic.Partitions, part)
 	req.Topics = append(req.Topics, topic)
-	res, err := w.kgo().Request(w.ctx(20*time.Second), req)
+	res, err := w.kgo().Request(w.ctx(), req)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/storepulse/storepulse/internal/devmode/devtest"
 	"github.com/storepulse/storepulse/schemas"
@@ -47,7 +46,7 @@ func TestSecurityOnKafka(t *testing.T) {
 				m := w.join(c)
 				settle(t, 2, m)
 				l := c.Lane(0)
-				if _, err := l.Read(w.ctx(10*time.Second), schemas.Ranges{}); err != nil {
+				if _, err := l.Read(w.ctx(), schemas.Ranges{}); err != nil {
 					t.Fatal(err)
 				}
 				if err := m.leave(t); err != nil {
@@ -71,7 +70,7 @@ func (w *world) refused(change func(*Config), why string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := c.Run(w.ctx(20*time.Second), nil); !errors.Is(err, errSetup) || !strings.Contains(err.Error(), why) {
+	if err := c.Run(w.ctx(), nil); !errors.Is(err, errSetup) || !strings.Contains(err.Error(), why) {
 		w.t.Errorf("%s: Run ended with %v, want a set-up error that says %q", bad.Kafka.SASL.Mechanism, err, why)
 	}
 }

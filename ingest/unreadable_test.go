@@ -85,7 +85,7 @@ func unreadableBatch(t *testing.T, batch []byte, late time.Duration, want []stri
 func (w *world) recreate(t schemas.Topic, partitions int, meanwhile func()) {
 	w.t.Helper()
 	name := w.topic(t)
-	res, err := w.client.admin.DeleteTopics(w.ctx(20*time.Second), &kafka.DeleteTopicsRequest{Topics: []string{name}})
+	res, err := w.client.admin.DeleteTopics(w.ctx(), &kafka.DeleteTopicsRequest{Topics: []string{name}})
 	if err == nil {
 		err = res.Errors[name]
 	}
@@ -93,7 +93,7 @@ func (w *world) recreate(t schemas.Topic, partitions int, meanwhile func()) {
 		w.t.Fatal(err)
 	}
 	meanwhile()
-	ctx := w.ctx(20 * time.Second)
+	ctx := w.ctx()
 	for w.tryCreateTopic(name, partitions) != nil {
 		if !sleep(ctx, 50*time.Millisecond) {
 			w.t.Fatal("the topic did not come back")
@@ -117,13 +117,13 @@ func TestLaneOfATopicCreatedAgain(t *testing.T) {
 		l := w.lane(0)
 		w.recreate(schemas.Clickstream, 1, func() {})
 		w.produce(w.kgo(), schemas.Clickstream, at(2000, 8)...)
-		_, err := l.Next(w.ctx(30*time.Second), schemas.Positions{5, 0})
+		_, err := l.Next(w.ctx(), schemas.Positions{5, 0})
 		recreated(t, err)
-		_, err = l.Read(w.ctx(30*time.Second), schemas.Ranges{{Start: 0, End: 5}, {}})
+		_, err = l.Read(w.ctx(), schemas.Ranges{{Start: 0, End: 5}, {}})
 		recreated(t, err)
-		_, _, err = l.Bounds(w.ctx(30 * time.Second))
+		_, _, err = l.Bounds(w.ctx())
 		recreated(t, err)
-		if _, err := w.client.Identity(w.ctx(20 * time.Second)); err != nil {
+		if _, err := w.client.Identity(w.ctx()); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.collect(w.lane(0), schemas.Positions{}, schemas.Positions{8, 0}); len(got[0]) != 8 {
@@ -143,11 +143,11 @@ func TestTopicCreatedAgainOnAnOldBroker(t *testing.T) {
 				w.b.fake.KeepControl()
 				return nil, errTestNetwork, cut.Load()
 			})
-			failed := func() {
-				ctx := w.ctx(20 * time.Second)
+			failed := func(reason string) {
+				ctx := w.ctx()
 				for testutil.ToFloat64(w.client.metrics.fetchErrors.WithLabelValues("clickstream", reason)) == 0 {
 					if !sleep(ctx, 10*time.Millisecond) {
-						t.Fatal("no fetch failed")
+						t.Fatalf("no fetch failed for reason %s", reason)
 					}
 				}
 			}
@@ -155,15 +155,16 @@ func TestTopicCreatedAgainOnAnOldBroker(t *testing.T) {
 			l := w.lane(0)
 			w.collect(l, schemas.Positions{}, schemas.Positions{5, 0})
 			if reason == "leader" {
-				w.recreate(schemas.Clickstream, 1, failed)
+				w.recreate(schemas.Clickstream, 1, func() { failed(reason) })
 			} else {
 				cut.Store(true)
-				failed()
+				failed(reason)
 				w.recreate(schemas.Clickstream, 1, func() {})
+				failed("offset") // a fetch that had looked before must not go through
 			}
 			w.produce(w.kgo(), schemas.Clickstream, at(2000, 8)...)
 			cut.Store(false)
-			_, err := l.Next(w.ctx(30*time.Second), schemas.Positions{5, 0})
+			_, err := l.Next(w.ctx(), schemas.Positions{5, 0})
 			recreated(t, err)
 		})
 	}
@@ -192,7 +193,7 @@ func TestTruncatedLog(t *testing.T) {
 		}
 		s := l.source(schemas.Clickstream)
 		s.epoch, s.after = 0, 9 // as if records 5 to 8 had been there
-		_, err := s.next(w.ctx(20*time.Second), 9, nil)
+		_, err := s.next(w.ctx(), 9, nil)
 		if !errors.Is(err, ErrUnreadable) || !errors.Is(err, errTruncated) || !strings.Contains(err.Error(), "up to offset 5 in leader epoch 0") {
 			t.Fatalf("got %v, want that the log was truncated", err)
 		}

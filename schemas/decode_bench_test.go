@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"encoding/json"
 	"path/filepath"
 	"testing"
@@ -120,7 +121,11 @@ func TestDecodeAllocations(t *testing.T) {
 				one() // grows the columns
 			}
 			batch.Reset()
-			if n := testing.AllocsPerRun(30, one); n != 0 {
+			allowed := 0.0
+			if bytes.Count(r.Value, []byte("[")) > maxDepth {
+				allowed = 8 // json.Valid has a pool, which drops at random under the race detector
+			}
+			if n := testing.AllocsPerRun(30, one); n > allowed {
 				t.Errorf("%v allocations for %.200s", n, r.Value)
 			}
 			batch.Reset()

@@ -35,7 +35,8 @@ func TestKafkaKeepsTopicsOverRestarts(t *testing.T) {
 		if diff := cmp.Diff(parts, map[string]int{"clicks": 3, "orders": 3}); diff != "" {
 			t.Errorf("round %d (-got, +want):\n%s", round, diff)
 		}
-		w := &kafka.Writer{Addr: kafka.TCP(k.Addr()), RequiredAcks: kafka.RequireAll, BatchBytes: 10 << 20, BatchTimeout: time.Millisecond}
+		transport := &kafka.Transport{} // the default one remembers each address
+		w := &kafka.Writer{Addr: kafka.TCP(k.Addr()), Transport: transport, RequiredAcks: kafka.RequireAll, BatchBytes: 10 << 20, BatchTimeout: time.Millisecond}
 		key := fmt.Sprint("key", round)
 		if err := w.WriteMessages(t.Context(),
 			kafka.Message{Topic: "clicks", Key: []byte(key), Value: []byte("v")},
@@ -47,6 +48,7 @@ func TestKafkaKeepsTopicsOverRestarts(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
+		transport.CloseIdleConnections()
 		if round == 2 {
 			for p := range 3 {
 				got = append(got, keys(t, k.Addr(), "clicks", p)...)
@@ -69,7 +71,9 @@ func TestKafkaKeepsTopicsOverRestarts(t *testing.T) {
 }
 
 func partitions(ctx context.Context, addr string, topics []string) (map[string]int, error) {
-	client := &kafka.Client{Addr: kafka.TCP(addr)}
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(addr), Transport: transport}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
 	if err != nil {
 		return nil, err

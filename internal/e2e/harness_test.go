@@ -103,7 +103,7 @@ func newShop(t *testing.T, addr string, session time.Duration, lanes int) *shop 
 
 func (s *shop) createTopics(clicks, orders int) {
 	s.t.Helper()
-	client := &kafka.Client{Addr: kafka.TCP(s.cfg.Kafka.Brokers...), Timeout: 10 * time.Second}
+	client := s.admin()
 	topics := s.cfg.Kafka.Topics
 	large := []kafka.ConfigEntry{
 		{ConfigName: "max.message.bytes", ConfigValue: "20971520"}, // a broken producer may send 10 MB

@@ -138,7 +138,15 @@ func (s *shop) change(statement string) {
 }
 
 func (s *shop) admin() *kafka.Client {
-	return &kafka.Client{Addr: kafka.TCP(s.cfg.Kafka.Brokers...), Timeout: 10 * time.Second}
+	return &kafka.Client{Addr: kafka.TCP(s.cfg.Kafka.Brokers...), Transport: s.transport(), Timeout: time.Minute}
+}
+
+// transport is one of its own: the library's default one knows each address for
+// ever, and another test's broker may have had this one.
+func (s *shop) transport() *kafka.Transport {
+	transport := &kafka.Transport{}
+	s.t.Cleanup(transport.CloseIdleConnections)
+	return transport
 }
 
 func (s *shop) topics() []string {

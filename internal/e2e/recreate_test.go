@@ -22,7 +22,7 @@ func TestTopicCreatedAgain(t *testing.T) {
 		s.drain()
 		stand := s.ask("SELECT count() FROM fact_events")
 
-		client := &kafka.Client{Addr: kafka.TCP(addr), Timeout: 10 * time.Second}
+		client := s.admin()
 		topics := s.cfg.Kafka.Topics
 		res, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{topics.Clickstream, topics.Orders}})
 		if err != nil || res.Errors[topics.Clickstream] != nil || res.Errors[topics.Orders] != nil {

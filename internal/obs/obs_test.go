@@ -147,7 +147,7 @@ func serveReady(t *testing.T, cfg obs.HTTPConfig, ready func() error) string {
 
 func TestRunServesAndStops(t *testing.T) {
 	addr := start(t, obs.HTTPConfig{Listen: "127.0.0.1:0"})
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Get("http://" + addr + "/healthz")
+	resp, err := (&http.Client{Timeout: time.Minute}).Get("http://" + addr + "/healthz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestBasicAuthGuardsEveryPage(t *testing.T) {
 		if c.password != "" {
 			req.SetBasicAuth("scraper", c.password)
 		}
-		resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+		resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestTLS(t *testing.T) {
 	roots.AppendCertsFromPEM(certPEM)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)
-	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("https://" + addr + "/readyz")
+	resp, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Get("https://" + addr + "/readyz")
 	if err != nil {
 		t.Fatal(err)
 	}

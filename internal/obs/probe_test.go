@@ -100,17 +100,12 @@ func TestProbeFindsTheAddress(t *testing.T) {
 		checkProbe(t, obs.HTTPConfig{Listen: listen}, obs.Login{}, "ready")
 	}
 	checkProbe(t, obs.HTTPConfig{Listen: "127.0.0.1:0"}, obs.Login{}, "!needs a fixed port")
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
-	checkProbe(t, obs.HTTPConfig{Listen: free.Addr().String()}, obs.Login{}, "!connection refused")
+	checkProbe(t, obs.HTTPConfig{Listen: "127.0.0.1:1"}, obs.Login{}, "!connection refused")
 }
 
 func checkProbe(t *testing.T, cfg obs.HTTPConfig, login obs.Login, want string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	got, err := obs.Probe(ctx, cfg, login)
 	if part, fails := strings.CutPrefix(want, "!"); fails {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func broker(t *testing.T, partitions int) (addr string, topics [schemas.NumTopic
 			ConfigEntries: []kafka.ConfigEntry{{ConfigName: "retention.ms", ConfigValue: "-1"}}, // records bear fixed dates
 		})
 	}
-	res, err := (&kafka.Client{Addr: kafka.TCP(addr), Timeout: 10 * time.Second}).CreateTopics(t.Context(), req)
+	res, err := (&kafka.Client{Addr: kafka.TCP(addr), Timeout: time.Minute}).CreateTopics(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +106,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		value                   []byte
 	}{
 		{"nobody listens", "127.0.0.1:1", topics[0], "is a broker listening at kafka.brokers?", e.Value},
+		{"hangs up", hangsUp(t), topics[0], "if it expects TLS or SASL", e.Value},
 		{"no such topic", addr, "nowhere", "kafka.topics.clickstream", e.Value},
 		{"too large", addr, topics[0], "over the client's limit", make([]byte, 1<<20)},
 	} {
@@ -121,6 +123,56 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A writer takes the cluster that is there for another one than a writer before
+// it has met at the same address.
+func TestAnotherClusterAtTheAddress(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := l.(*net.TCPListener).File() // keeps the port while no cluster has it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	l.Close()
+	listen := kfake.ListenFn(func(string, string) (net.Listener, error) { return net.FileListener(socket) })
+	for _, topics := range [][schemas.NumTopics]string{{"a", "b"}, {"c", "d"}} {
+		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics[:]...), listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := NewWriter(Config{Brokers: c.ListenAddrs(), Topics: topics})
+		err = w.Write(t.Context(), &gen.Event{Key: []byte("a"), Value: []byte("{}"), Time: time.Unix(1e9, 0)})
+		if err = errors.Join(err, w.Close(t.Context())); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	}
+}
+
+// hangsUp is the address of a listener that closes every connection with bytes
+// unread, so that it is reset.
+func hangsUp(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1))
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().String()
 }
 
 func TestPacerKeepsTheSpacing(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -22,7 +23,7 @@ import (
 type Config struct {
 	Brokers   []string
 	Topics    [schemas.NumTopics]string
-	Transport kafka.RoundTripper // TLS and SASL; nil = plain
+	Transport kafka.RoundTripper // TLS and SASL; nil = a plain one of the writer's own
 	// BatchRecords and BatchBytes bound what is held before it is sent; 0 = 5,000 and 4 MiB.
 	BatchRecords int
 	BatchBytes   int
@@ -48,6 +49,7 @@ func (c Counts) Total() int64 { return c.Records[0] + c.Records[1] }
 type Writer struct {
 	cfg    Config
 	kafka  *kafka.Writer
+	plain  *kafka.Transport // nil if the caller has given one
 	held   []kafka.Message
 	arena  []byte // keys and values of held
 	since  time.Time
@@ -62,7 +64,14 @@ func NewWriter(cfg Config) *Writer {
 	if cfg.BatchBytes <= 0 {
 		cfg.BatchBytes = 4 << 20
 	}
-	w := &Writer{cfg: cfg, kafka: &kafka.Writer{
+	w := &Writer{cfg: cfg}
+	if cfg.Transport == nil {
+		// The library's default one is for the whole process and never forgets an
+		// address: it would take another cluster there for the one it knew.
+		w.plain = &kafka.Transport{}
+		cfg.Transport = w.plain
+	}
+	w.kafka = &kafka.Writer{
 		Addr: kafka.TCP(cfg.Brokers...),
 		// Java's default. Any other partitioner would split a visitor over lanes.
 		Balancer:     kafka.Murmur2Balancer{},
@@ -78,7 +87,7 @@ func NewWriter(cfg Config) *Writer {
 		WriteBackoffMin: 100 * time.Millisecond,
 		WriteBackoffMax: 2 * time.Second,
 		Transport:       cfg.Transport,
-	}}
+	}
 	if cfg.Acknowledged != nil {
 		w.kafka.Completion = func(messages []kafka.Message, err error) {
 			for i := 0; err == nil && i < len(messages); i++ {
@@ -159,7 +168,11 @@ func (w *Writer) Flush(ctx context.Context) error {
 
 // Close flushes and lets the connections go.
 func (w *Writer) Close(ctx context.Context) error {
-	return errors.Join(w.Flush(ctx), w.kafka.Close())
+	err := errors.Join(w.Flush(ctx), w.kafka.Close())
+	if w.plain != nil {
+		w.plain.CloseIdleConnections()
+	}
+	return err
 }
 
 // explain says what failed, why, and what an operator can do.
@@ -189,7 +202,7 @@ func (w *Writer) explain(n int, err error) error {
 		hint = "grant the user Write on both topics, see kafka.sasl"
 	case errors.Is(cause, kafka.NotEnoughReplicas), errors.Is(cause, kafka.NotEnoughReplicasAfterAppend):
 		hint = "fewer replicas are in sync than min.insync.replicas asks for: look at the brokers"
-	case errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, io.EOF):
+	case errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, io.EOF), errors.Is(cause, syscall.ECONNRESET), errors.Is(cause, syscall.EPIPE):
 		hint = "the broker closed the connection: if it expects TLS or SASL, set kafka.tls or kafka.sasl"
 	default:
 		hint = "is a broker listening at kafka.brokers?"

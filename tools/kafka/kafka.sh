@@ -191,7 +191,7 @@ ready() {
 	until grep -q "Kafka Server started" "$log"; do
 		if pid >/dev/null; then
 			gone=0
-		elif ((++gone > 20)); then
+		elif ((++gone > 100)); then
 			die "kafka ended while starting: $(tail -n 5 "$log") (all of it: $log)"
 		fi
 		((++waited <= limit)) || { stop_node >/dev/null; die "kafka was not ready within ${KAFKA_START_WAIT:-180} s: $(tail -n 5 "$log")"; }
