@@ -36,7 +36,7 @@ func TestKafkaKeepsTopicsOverRestarts(t *testing.T) {
 			t.Errorf("round %d (-got, +want):\n%s", round, diff)
 		}
 		transport := &kafka.Transport{} // the default one remembers each address
-		w := &kafka.Writer{Addr: kafka.TCP(k.Addr()), Transport: transport, RequiredAcks: kafka.RequireAll, BatchBytes: 10 << 20, BatchTimeout: time.Millisecond}
+		w := &kafka.Writer{Addr: kafka.TCP(k.Addr()), Transport: transport, RequiredAcks: kafka.RequireAll, BatchBytes: 10 << 20, BatchTimeout: time.Millisecond, WriteTimeout: time.Minute}
 		key := fmt.Sprint("key", round)
 		if err := w.WriteMessages(t.Context(),
 			kafka.Message{Topic: "clicks", Key: []byte(key), Value: []byte("v")},

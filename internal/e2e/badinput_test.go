@@ -73,7 +73,7 @@ func TestBadRecords(t *testing.T) {
 // produce writes raw values with a client that has no opinion of them.
 func (s *shop) produce(topic string, values []string) {
 	s.t.Helper()
-	w := &kafka.Writer{Addr: kafka.TCP(s.cfg.Kafka.Brokers...), Topic: topic, Balancer: kafka.Murmur2Balancer{}, BatchBytes: 20 << 20, BatchSize: 1, RequiredAcks: kafka.RequireAll, Transport: s.transport()}
+	w := &kafka.Writer{Addr: kafka.TCP(s.cfg.Kafka.Brokers...), Topic: topic, Balancer: kafka.Murmur2Balancer{}, BatchBytes: 20 << 20, BatchSize: 1, RequiredAcks: kafka.RequireAll, WriteTimeout: time.Minute, Transport: s.transport()}
 	defer w.Close()
 	for _, v := range values {
 		if err := w.WriteMessages(context.Background(), kafka.Message{Key: []byte("a1"), Value: []byte(v), Time: time.Date(2026, 11, 10, 10, 1, 0, 0, time.UTC)}); err != nil {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -48,23 +49,28 @@ func TestOutagePages(t *testing.T) {
 		}()
 		prom.await(t, `ALERTS{alert_id="A-PAY-01",reason="failures",alertstate="firing"}`)
 
-		for _, a := range prom.alerts(t) {
-			if a.Labels["alert_id"] != "A-PAY-01" || a.Labels["reason"] != "failures" || a.State != "firing" {
-				continue
-			}
-			for _, name := range []string{"summary", "slice", "current", "baseline", "sample", "z", "lost_orders_per_hour", "lost_money_per_hour", "dashboard", "runbook"} {
-				text := a.Annotations[name]
-				t.Logf("%-22s %s", name, text)
-				if text == "" || strings.Contains(text, "unknown") || strings.Contains(text, "error") || strings.Contains(text, "{{") {
-					t.Errorf("A-PAY-01 says of %s: %q", name, text)
+		// One rule is evaluated after the other: the first look may be too early.
+		eventually(t, func() string {
+			var said []string
+			for _, a := range prom.alerts(t) {
+				if a.Labels["alert_id"] != "A-PAY-01" || a.Labels["reason"] != "failures" || a.State != "firing" {
+					continue
 				}
+				for _, name := range []string{"summary", "slice", "current", "baseline", "sample", "z", "lost_orders_per_hour", "lost_money_per_hour", "dashboard", "runbook"} {
+					text := a.Annotations[name]
+					if text == "" || strings.Contains(text, "unknown") || strings.Contains(text, "error") || strings.Contains(text, "{{") {
+						return fmt.Sprintf("A-PAY-01 says of %s: %q", name, text)
+					}
+					said = append(said, fmt.Sprintf("%-22s %s", name, text))
+				}
+				if text := a.Annotations["slice"]; !strings.HasPrefix(text, "payment_method=") {
+					return fmt.Sprintf("A-PAY-01 speaks of slice %q", text)
+				}
+				t.Log("\n" + strings.Join(said, "\n"))
+				return ""
 			}
-			if text := a.Annotations["slice"]; !strings.HasPrefix(text, "payment_method=") {
-				t.Errorf("A-PAY-01 speaks of slice %q", text)
-			}
-			return
-		}
-		t.Error("A-PAY-01 fires and is not in the list of alerts")
+			return "A-PAY-01 fires and is not in the list of alerts"
+		})
 	})
 }
 

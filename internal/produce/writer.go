@@ -86,7 +86,9 @@ func NewWriter(cfg Config) *Writer {
 		MaxAttempts:     20,
 		WriteBackoffMin: 100 * time.Millisecond,
 		WriteBackoffMax: 2 * time.Second,
-		Transport:       cfg.Transport,
+		// A batch whose answer comes later is sent again, and stored twice.
+		WriteTimeout: 30 * time.Second,
+		Transport:    cfg.Transport,
 	}
 	if cfg.Acknowledged != nil {
 		w.kafka.Completion = func(messages []kafka.Message, err error) {
