@@ -137,7 +137,9 @@ func realKafka(ctx context.Context, addr string, partitions int, event string) (
 			ConfigEntries: []kafka.ConfigEntry{{ConfigName: "retention.ms", ConfigValue: "-1"}}, // the events bear fixed dates
 		})
 	}
-	client := &kafka.Client{Addr: kafka.TCP(addr), Timeout: 30 * time.Second}
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(addr), Transport: transport, Timeout: 30 * time.Second}
 	res, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: topics})
 	if err != nil {
 		return nil, fmt.Errorf("create topics on %s: %w", addr, err)

@@ -196,6 +196,31 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 }
 
+// TestKafkaClientsHaveATransport: the library's default one is for the whole
+// process and never forgets what it learned at an address, even if another
+// cluster has it by then.
+func TestKafkaClientsHaveATransport(t *testing.T) {
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.CompositeLit)
+			if !ok {
+				return true
+			}
+			if name := selector(lit.Type); (name == "kafka.Client" || name == "kafka.Writer") && !slices.ContainsFunc(lit.Elts, func(e ast.Expr) bool {
+				kv, ok := e.(*ast.KeyValueExpr)
+				if !ok {
+					return false
+				}
+				id, ok := kv.Key.(*ast.Ident)
+				return ok && id.Name == "Transport"
+			}) {
+				t.Errorf("%s: %s without a Transport: give it one of its own, and close that one's idle connections", s.at(n), name)
+			}
+			return true
+		})
+	}
+}
+
 // calls says whether a call of pkg.Name stands in the node.
 func calls(in ast.Node, name string) bool {
 	found := false

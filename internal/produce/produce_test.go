@@ -42,7 +42,10 @@ func broker(t *testing.T, partitions int) (addr string, topics [schemas.NumTopic
 			ConfigEntries: []kafka.ConfigEntry{{ConfigName: "retention.ms", ConfigValue: "-1"}}, // records bear fixed dates
 		})
 	}
-	res, err := (&kafka.Client{Addr: kafka.TCP(addr), Timeout: time.Minute}).CreateTopics(t.Context(), req)
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(addr), Transport: transport, Timeout: time.Minute}
+	res, err := client.CreateTopics(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,7 +176,9 @@ func (b *brokers) close() {
 // createTopics makes both topics. Their records are dated as the simulated
 // shop goes, long past for the broker: retention must not look at that.
 func (b *brokers) createTopics(ctx context.Context, lanes int, names ...string) error {
-	client := &kafka.Client{Addr: kafka.TCP(b.list(0)...), Timeout: time.Minute}
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(b.list(0)...), Transport: transport, Timeout: time.Minute}
 	copies := 1
 	if b.nodes >= 3 {
 		copies = 3
