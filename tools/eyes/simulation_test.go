@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/teststorage"
 
 	generated "github.com/storepulse/storepulse/dashboards/rules"
@@ -25,6 +26,7 @@ type simulation struct {
 	t      *testing.T
 	db     *teststorage.TestStorage
 	groups []*rules.Group       // in the order of their needs
+	mapped time.Time            // when chunks were last written down
 	last   map[string]time.Time // when a group was evaluated
 	// unread groups are evaluated only so often: no alert looks at what they record.
 	unread map[string]time.Duration
@@ -43,7 +45,13 @@ type transition struct {
 // edit changes the rules before they are loaded, if it is not nil.
 func newSimulation(t *testing.T, edit func(rules []byte) []byte) *simulation {
 	t.Helper()
-	s := &simulation{t: t, db: teststorage.New(t), last: map[string]time.Time{}, firing: map[string]time.Time{}}
+	db := teststorage.New(t, func(o *tsdb.Options) {
+		// Everything stays in memory: blocks on disk are slow to ask, and nobody restarts.
+		o.MinBlockDuration = (100 * 24 * time.Hour).Milliseconds()
+		o.MaxBlockDuration = o.MinBlockDuration
+		o.WALSegmentSize = -1
+	})
+	s := &simulation{t: t, db: db, last: map[string]time.Time{}, firing: map[string]time.Time{}}
 	parse := parser.NewParser(parser.Options{})
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 50_000_000, Timeout: time.Hour, Parser: parse})
 	s.query = rules.EngineQueryFunc(engine, s.db)
@@ -97,6 +105,10 @@ func (s *simulation) write(at time.Time, samples map[*labels.Labels]float64) {
 	}
 	if err := app.Commit(); err != nil {
 		s.t.Fatal(err)
+	}
+	if at.Sub(s.mapped) >= 6*time.Hour {
+		s.mapped = at
+		s.db.ForceHeadMMap() // long lists of chunks are slow to ask
 	}
 }
 
