@@ -60,7 +60,7 @@ func (l *Lane) cut(now time.Time) (*Input, time.Duration, error) {
 		if n > 0 && (anyway || limited) {
 			return l.take(now), 0, nil
 		}
-		if n == 0 && err != nil && !l.held() {
+		if n == 0 && err != nil && !l.waitsForOther() {
 			return nil, 0, err
 		}
 	}
@@ -70,11 +70,14 @@ func (l *Lane) cut(now time.Time) (*Input, time.Duration, error) {
 	return nil, due, nil
 }
 
-// held says whether records before a fault wait only for the other topic, whose
-// reader goes on.
-func (l *Lane) held() bool {
-	a, b := &l.mu.queues[0], &l.mu.queues[1]
-	return a.err != nil && a.records > 0 && b.err == nil || b.err != nil && b.records > 0 && a.err == nil
+// waitsForOther says whether records before a topic's fault wait only for the
+// other topic, whose reader goes on.
+func (l *Lane) waitsForOther() bool {
+	failed, other := &l.mu.queues[0], &l.mu.queues[1]
+	if failed.err == nil {
+		failed, other = other, failed
+	}
+	return failed.records > 0 && other.err == nil
 }
 
 // merge sets the cursors behind the records that an epoch may have: in the
