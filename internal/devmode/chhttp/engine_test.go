@@ -79,52 +79,45 @@ func TestClientThatLeavesEndsItsSelect(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			id := "storepulse/test/" + name
-			ctx, cancel := context.WithCancel(t.Context())
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, server+"/?query_id="+url.QueryEscape(id), strings.NewReader(sql))
-			if err != nil {
-				t.Fatal(err)
-			}
-			left := make(chan struct{})
-			go func() {
-				defer close(left)
-				if resp, err := http.DefaultClient.Do(req); err == nil {
-					_, _ = io.Copy(io.Discard, resp.Body)
-					resp.Body.Close()
-				}
-			}()
+			leave := begin(t, server, id, sql)
 			wait(t, "the statement to run", func() bool { return running(id) == "1" })
-			cancel()
-			<-left
+			leave()
 			wait(t, "the statement to end", func() bool { return running(id) == "0" })
 		})
 	}
 }
 
+// begin is a client that runs a statement until it leaves.
+func begin(t *testing.T, server, id, sql string) (leave func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server+"/?query_id="+url.QueryEscape(id), strings.NewReader(sql))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}()
+	return func() { cancel(); <-left }
+}
+
 // Two clients may call their statements by one name: who leaves ends its own.
 func TestClientThatLeavesEndsNobodyElsesSelect(t *testing.T) {
 	server := devtest.ClickHouse(t)
-	begin := func(name string) (leave func()) {
-		ctx, cancel := context.WithCancel(t.Context())
-		sql := "SELECT '" + name + "', sum(sleepEachRow(0.001)) FROM numbers(100000000) FORMAT JSON SETTINGS max_block_size = 100, function_sleep_max_microseconds_per_block = 0"
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, server+"/?query_id=shared", strings.NewReader(sql))
-		if err != nil {
-			t.Fatal(err)
-		}
-		left := make(chan struct{})
-		go func() {
-			defer close(left)
-			if resp, err := http.DefaultClient.Do(req); err == nil {
-				resp.Body.Close()
-			}
-		}()
-		return func() { cancel(); <-left }
-	}
 	running := func(want string) func() bool {
 		return func() bool {
 			return want == devtest.Exec(t, server, "SELECT arrayStringConcat(arraySort(groupArray(concat(extract(query, '\\'(\\w+)\\''), ' ', toString(is_cancelled)))), ', ') FROM system.processes WHERE Settings['log_comment'] = 'shared'")
 		}
 	}
-	stays, leaves := begin("stays"), begin("leaves")
+	called := func(name string) (leave func()) {
+		return begin(t, server, "shared", "SELECT '"+name+"', sum(sleepEachRow(0.001)) FROM numbers(100000000) FORMAT JSON SETTINGS max_block_size = 100, function_sleep_max_microseconds_per_block = 0")
+	}
+	stays, leaves := called("stays"), called("leaves")
 	wait(t, "both to run", running("leaves 0, stays 0"))
 	leaves()
 	wait(t, "one to run on", running("stays 0"))
