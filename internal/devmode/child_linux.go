@@ -6,17 +6,13 @@ import (
 	"syscall"
 )
 
-// childAttr lets the kernel kill the child when its parent dies, even by
-// SIGKILL. A process group of its own keeps a terminal's Ctrl-C from the
-// child: the parent decides when it stops.
-func childAttr() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-}
-
-// startPinned starts cmd and calls ended when it is over. The kernel ties
-// Pdeathsig to the thread that forked, not to the process, so that thread is
-// kept for the child's life.
-func startPinned(cmd *exec.Cmd, ended func(error)) error {
+// StartChild starts cmd and calls ended when it is over. The kernel kills the
+// child when this process dies, even by SIGKILL. It ties that to the thread that
+// forked, not to the process, so the thread is kept for the child's life. A
+// process group of its own keeps a terminal's Ctrl-C from the child: the parent
+// decides when it stops.
+func StartChild(cmd *exec.Cmd, ended func(error)) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine

@@ -2,15 +2,10 @@
 
 package devmode
 
-import (
-	"os/exec"
-	"syscall"
-)
+import "os/exec"
 
-func childAttr() *syscall.SysProcAttr { return nil }
-
-// startPinned starts cmd and calls ended when it is over.
-func startPinned(cmd *exec.Cmd, ended func(error)) error {
+// StartChild starts cmd and calls ended when it is over.
+func StartChild(cmd *exec.Cmd, ended func(error)) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}

@@ -57,7 +57,6 @@ func StartClickHouse(ctx context.Context, opts ClickHouseOptions) (*ClickHouse, 
 	c.cmd.Env = append(os.Environ(), opts.Env...)
 	c.cmd.Stderr = c.tail
 	c.cmd.WaitDelay = 2 * time.Second
-	c.cmd.SysProcAttr = childAttr()
 	stdin, err := c.cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded ClickHouse: %w", err)
@@ -68,7 +67,7 @@ func StartClickHouse(ctx context.Context, opts ClickHouseOptions) (*ClickHouse, 
 		return nil, fmt.Errorf("start the embedded ClickHouse: %w", err)
 	}
 	c.cmd.Stdout = stdoutW
-	err = startPinned(c.cmd, func(err error) {
+	err = StartChild(c.cmd, func(err error) {
 		c.err = err
 		close(c.done)
 	})

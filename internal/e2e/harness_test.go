@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -206,20 +205,7 @@ func start(t *testing.T, env []string, bin string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(bin, args...), log: &syncBuffer{}, done: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, p.log, p.log
-	// The process must not outlive a test that panics. The kernel ties the signal
-	// to the thread that forked: it is kept for the child's life.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	begun := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		err := p.cmd.Start()
-		begun <- err
-		if err == nil {
-			p.err = p.cmd.Wait()
-			close(p.done)
-		}
-	}()
-	if err := <-begun; err != nil {
+	if err := devmode.StartChild(p.cmd, func(err error) { p.err = err; close(p.done) }); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.kill() })

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/storepulse/storepulse/internal/devmode"
 )
 
 // process is a child of the soak: a worker or a broker. It dies with the soak,
@@ -32,20 +33,7 @@ func startProcess(name, log string, env []string, program string, args ...string
 	p := &process{name: name, cmd: exec.Command(program, args...), log: log, started: time.Now(), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	begun := make(chan error)
-	go func() {
-		// The kernel ties Pdeathsig to the thread that forked: it is kept for
-		// the child's life and ends with this goroutine.
-		runtime.LockOSThread()
-		err := p.cmd.Start()
-		begun <- err
-		if err == nil {
-			p.err = p.cmd.Wait()
-			close(p.done)
-		}
-	}()
-	if err := <-begun; err != nil {
+	if err := devmode.StartChild(p.cmd, func(err error) { p.err = err; close(p.done) }); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	return p, nil
