@@ -120,15 +120,13 @@ func (s *shop) judge() {
 // made the tables yet has no answer.
 func (s *shop) wait(query, want string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); ; pause(s.t, 20*time.Millisecond) {
+	eventually(s.t, func() string {
 		got, err := devtest.TryExec(s.cfg.Sink.ClickHouse.URL, query, "database", s.cfg.Sink.ClickHouse.Database)
 		if err == nil && strings.TrimSpace(got) == want {
-			return
+			return ""
 		}
-		if time.Now().After(deadline) || s.t.Context().Err() != nil {
-			s.t.Fatalf("%s: got %q (%v), want %q", query, got, err, want)
-		}
-	}
+		return fmt.Sprintf("%s: got %q (%v), want %q", query, got, err, want)
+	})
 }
 
 // change alters the ledger or the snapshots and waits until it is done.

@@ -68,7 +68,7 @@ func TestAZombieWakes(t *testing.T) {
 		s.consumed(len(events))
 		// Each lane is shown by one worker, and by one alone.
 		for lane := range 2 {
-			for deadline := time.Now().Add(patience); ; pause(t, 20*time.Millisecond) {
+			eventually(t, func() string {
 				shown := 0
 				for _, p := range []*process{zombie, heir} {
 					if p.scraped(t).sum(owner, "lane", fmt.Sprint(lane)) != 0 {
@@ -76,12 +76,10 @@ func TestAZombieWakes(t *testing.T) {
 					}
 				}
 				if shown == 1 {
-					break
+					return ""
 				}
-				if time.Now().After(deadline) {
-					t.Fatalf("lane %d is shown by %d workers", lane, shown)
-				}
-			}
+				return fmt.Sprintf("lane %d is shown by %d workers", lane, shown)
+			})
 		}
 		zombie.stop(t)
 		heir.stop(t)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -28,15 +29,13 @@ func TestTopicCreatedAgain(t *testing.T) {
 		if err != nil || res.Errors[topics.Clickstream] != nil || res.Errors[topics.Orders] != nil {
 			t.Fatalf("delete the topics: %v %v", err, res)
 		}
-		for deadline := time.Now().Add(patience); ; pause(t, 50*time.Millisecond) { // a broker deletes behind its answer
+		eventually(t, func() string { // a broker deletes behind its answer
 			m, err := client.Metadata(t.Context(), &kafka.MetadataRequest{Topics: []string{topics.Clickstream, topics.Orders}})
 			if err == nil && len(m.Topics) == 2 && m.Topics[0].Error != nil && m.Topics[1].Error != nil {
-				break
+				return ""
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("the topics are still there: %v %+v", err, m)
-			}
-		}
+			return fmt.Sprintf("the topics are still there: %v %+v", err, m)
+		})
 		s.createTopics(1, 1)
 		feed(2, 2000)
 		fails(t, s.start("run", "--drain"), "deleted and created again", "empty database")

@@ -182,12 +182,12 @@ func (s *shop) gaugesStay(before map[string]map[string]int64, env []string) {
 	}
 	same := func(what string, workers ...*process) {
 		s.t.Helper()
-		deadline, d := time.Now().Add(patience), ""
-		for d = "none yet"; d != ""; pause(s.t, 50*time.Millisecond) {
-			if d = cmp.Diff(s.gauges(workers...), before); d != "" && time.Now().After(deadline) {
-				s.t.Fatalf("gauges (-after %s +before)\n%s", what, d)
+		eventually(s.t, func() string {
+			if d := cmp.Diff(s.gauges(workers...), before); d != "" {
+				return fmt.Sprintf("gauges (-after %s +before)\n%s", what, d)
 			}
-		}
+			return ""
+		})
 		s.t.Logf("%d gauges are after %s as they were before", len(before), what)
 	}
 	first := s.startEnv(env, "run")
